@@ -1,0 +1,251 @@
+"""The face every tracker shows, and what it is handed."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import ClassVar, Protocol
+
+from aiohttp import ClientSession
+from yarl import URL
+
+from ..account import Account, Capability, Quota
+from ..library import Library, Play, ShowDetail
+from ..media import Ids, MediaItem, MediaType
+from ..writes import Receipt, Write
+from .oauth import DeviceSignIn, TokenStore
+
+
+class FieldKind(StrEnum):
+    """How a field is shown and checked."""
+
+    TEXT = "text"
+    SECRET = "secret"
+    URL = "url"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One thing to type in; `name` is also the key of its text and of its value in `TrackerContext.credentials`."""
+
+    name: str
+    kind: FieldKind = FieldKind.TEXT
+    required: bool = True
+    default: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fields:
+    """A sign-in step that asks for credentials.
+
+    `links` are the addresses that its text names (where to register an app, ...), by placeholder: translated texts
+    hold no addresses. A field called "base_url" takes the place of the advanced field of that name.
+    """
+
+    fields: tuple[Field, ...]
+    name: str = "credentials"
+    links: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceCode:
+    """A sign-in step that shows a code and waits until it was entered at the service."""
+
+    name: str = "device"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A sign-in step that lets one choose among what the service offers: `Tracker.choices(name)`."""
+
+    name: str
+
+
+type SignInStep = Fields | DeviceCode | Choice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """A setting of an account that its user may change at any time.
+
+    The choices are `choices`, with translated names, or, when empty, what `Tracker.choices(name)` offers.
+    The value in `TrackerContext.options` is a list of choices when `multiple`, else one choice or "".
+    """
+
+    name: str
+    choices: tuple[str, ...] = ()
+    multiple: bool = False
+    default: tuple[str, ...] = ()
+
+
+class Runner(Protocol):
+    """Runs a blocking function off the event loop."""
+
+    def __call__[T](self, function: Callable[..., T], /, *args: object) -> Awaitable[T]:
+        """Call `function` with `args` in a worker thread."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackerContext:
+    """What a tracker is handed: it opens no session, reads no clock and stores nothing by itself.
+
+    `credentials` are what the user typed (client id, secret, key). `base_url` replaces all hosts of the service
+    (mirror, self-hosted server, simulator). `options` are the account's settings by `Option.name`.
+    `now` returns UTC. `run` runs blocking work (decoding) off the event loop.
+    """
+
+    session: ClientSession
+    user_agent: str
+    tokens: TokenStore
+    credentials: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+    base_url: str | None = None
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    run: Runner = asyncio.to_thread
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    def chosen(self, option: Option) -> tuple[str, ...]:
+        """Return the chosen values of an option, or its default."""
+        value = self.options.get(option.name)
+        if value is None:
+            return option.default
+        if isinstance(value, str):
+            return (value,) if value else ()
+        return tuple(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refresh:
+    """A library, and in how many seconds to ask again. The library is `previous` itself when nothing moved."""
+
+    library: Library
+    next_in: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page[T]:
+    """Part of a list, and the cursor of the next part; None at the end."""
+
+    items: tuple[T, ...]
+    cursor: str | None = None
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """What to search for: free text, narrowed by type and year, or external ids."""
+
+    text: str = ""
+    types: frozenset[MediaType] = frozenset({MediaType.MOVIE, MediaType.SHOW})
+    year: int | None = None
+    ids: Ids = field(default_factory=Ids)
+    limit: int = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """Something found: a movie or a show, in the service's order."""
+
+    item: MediaItem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueuedWrite:
+    """A write as the outbox sends it.
+
+    `unsure` is True when an earlier attempt got no answer: it may have been carried out already, so look before
+    repeating what the service does not de-duplicate. `created_at` (UTC) is when it was asked for.
+    """
+
+    write: Write
+    created_at: datetime
+    unsure: bool = False
+
+
+class Tracker(ABC):
+    """A service that records what a person watched, for one account.
+
+    Every method may raise the errors of `errors`. Nothing here is safe to call after `close`.
+    """
+
+    key: ClassVar[str]
+    """The registry key and prefix of unique ids, as "trakt"."""
+    name: ClassVar[str]
+    """The service's own name, as people know it."""
+    may: ClassVar[Capability]
+    """The most this service can know and do."""
+    sign_in: ClassVar[tuple[SignInStep, ...]]
+    """The steps of signing in, in order."""
+    options: ClassVar[tuple[Option, ...]] = ()
+    image_hosts: ClassVar[frozenset[str]] = frozenset()
+    """Where pictures may be fetched from; a custom base URL's own host comes on top."""
+    settles_after: ClassVar[float] = 0.0
+    """Seconds for which the service's own answers may be out of date after a write: reading waits that long."""
+    attribution: ClassVar[str | None] = None
+    """What the service asks to be shown beside its data."""
+
+    def __init__(self, context: TrackerContext) -> None:
+        self.context = context
+
+    @property
+    def quota(self) -> Quota | None:
+        """Return the daily allowance as the last answer told it; None when unknown."""
+        return None
+
+    def device_sign_in(self) -> DeviceSignIn:
+        """Return the device flow, for trackers whose `sign_in` has a `DeviceCode`."""
+        raise NotImplementedError
+
+    async def choices(self, name: str) -> Mapping[str, str]:
+        """Return what can be chosen for the `Choice` or `Option` called `name`: value -> name for people."""
+        raise NotImplementedError
+
+    @abstractmethod
+    async def account(self) -> Account:
+        """Ask who signed in and what this account can do."""
+
+    @abstractmethod
+    async def refresh(self, previous: Library | None) -> Refresh:
+        """Bring the library up to date with as few requests as possible."""
+
+    @abstractmethod
+    async def show(self, show: Ids) -> ShowDetail:
+        """Read all seasons and episodes of one show, with what was watched. Raises NotFound."""
+
+    @abstractmethod
+    async def history(
+        self, cursor: str | None = None, item: MediaItem | None = None
+    ) -> Page[Play]:
+        """Read plays, newest first: all of them, or those of one item. `cursor` continues a former page."""
+
+    @abstractmethod
+    async def search(self, query: Query) -> Sequence[Candidate]:
+        """Search the service's catalogue, best first."""
+
+    @abstractmethod
+    def combine(self, writes: Sequence[Write]) -> int:
+        """Return how many of these, from the first, one `send` takes (at least 1)."""
+
+    @abstractmethod
+    async def send(self, writes: Sequence[QueuedWrite]) -> Sequence[Receipt]:
+        """Carry out writes, in order; one receipt per write. An error means that none got its receipt."""
+
+    async def sign_out(self) -> None:
+        """End the grant at the service, where it can be ended. Best effort: may raise."""
+        return
+
+    def can_picture(self, url: str) -> bool:
+        """Say whether a picture may be fetched from this address."""
+        address = URL(url)
+        own = URL(self.context.base_url) if self.context.base_url else None
+        if own is not None and (address.scheme, address.host, address.port) == (
+            own.scheme,
+            own.host,
+            own.port,
+        ):
+            return True
+        return address.scheme == "https" and address.host in self.image_hosts
