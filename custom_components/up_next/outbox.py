@@ -1,0 +1,359 @@
+"""The durable, ordered, paced queue of writes of one account.
+
+A write is stored before anything is sent, sent in order, repeated where that is safe, and looked up before it is
+repeated where it is not (scrobbling.md section 8.9).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+import logging
+import random
+from typing import Final, Protocol
+
+from .trackers.errors import (
+    AccessDenied,
+    LimitReached,
+    RateLimited,
+    Refused,
+    SignInRequired,
+    TrackerError,
+    Unavailable,
+    Unsure,
+)
+from .trackers.tracker import QueuedWrite, Tracker
+from .writes import Outcome, Receipt, Write
+
+_LOGGER = logging.getLogger(__name__)
+
+BACK_OFF: Final = (30.0, 120.0, 600.0, 3600.0, 21600.0)
+"""Seconds before each repetition, the last one for good; +-20 %."""
+ANSWERED_ATTEMPTS: Final = 5
+"""Attempts that the service may answer with an error of its own before a write is set aside."""
+KEEP: Final = timedelta(days=30)
+"""A write that could not be delivered for so long is set aside."""
+
+
+class State(StrEnum):
+    """Where a write stands. `SENDING` found at start-up means that the process ended in between: unsure."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    UNSURE = "unsure"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxEntry:
+    """A stored write. `reason` and `placeholders` (a translation key under "exceptions") tell why it failed."""
+
+    id: int
+    write: Write
+    created_at: datetime
+    state: State = State.PENDING
+    attempts: int = 0
+    reason: str | None = None
+    placeholders: Mapping[str, str] = field(default_factory=dict)
+
+
+class OutboxStore(Protocol):
+    """Where the entries of one account are kept; every method returns when the change is on disk."""
+
+    async def load(self) -> Sequence[OutboxEntry]:
+        """Return all entries in order."""
+
+    async def add(
+        self, writes: Sequence[Write], created_at: datetime
+    ) -> Sequence[OutboxEntry]:
+        """Store new writes, in order."""
+
+    async def update(self, entries: Sequence[OutboxEntry]) -> None:
+        """Store the changed state of entries."""
+
+    async def remove(self, ids: Sequence[int]) -> None:
+        """Forget entries."""
+
+
+class Listener(Protocol):
+    """Who wants to know what becomes of the writes."""
+
+    def settled(self, settled: Sequence[tuple[OutboxEntry, Receipt]]) -> None:
+        """Hear that writes got their receipts, or were given up (`Outcome.REFUSED`)."""
+
+    def changed(self) -> None:
+        """Hear that the number of pending or failed writes changed."""
+
+    def halted(self, error: SignInRequired | AccessDenied) -> None:
+        """Hear that sending stopped until `resume`: a person has to act."""
+
+
+class Outbox:
+    """Sends the writes of one account, in order."""
+
+    def __init__(
+        self,
+        tracker: Tracker,
+        store: OutboxStore,
+        listener: Listener,
+        *,
+        now: Callable[[], datetime],
+    ) -> None:
+        """Tell `listener` what happens; `now` returns UTC."""
+        self._tracker = tracker
+        self._store = store
+        self._listener = listener
+        self._now = now
+        self._pending: list[OutboxEntry] = []
+        self._failed: dict[int, OutboxEntry] = {}
+        self._waiting: dict[int, asyncio.Future[Receipt]] = {}
+        self._wake = asyncio.Event()
+        self._not_before: datetime | None = None
+        self._halted = False
+        self._offline = False
+        self._singly_until = 0
+        """The last entry of a batch that failed as a whole: up to it, writes are sent one by one."""
+        self._sending = asyncio.Lock()
+
+    @property
+    def pending(self) -> Sequence[OutboxEntry]:
+        """Return the writes still to be sent, in order."""
+        return tuple(self._pending)
+
+    @property
+    def failed(self) -> Sequence[OutboxEntry]:
+        """Return the writes that were set aside and wait for a person."""
+        return tuple(self._failed.values())
+
+    async def load(self) -> None:
+        """Take up what an earlier run left behind."""
+        interrupted: list[OutboxEntry] = []
+        for entry in await self._store.load():
+            if entry.state is State.FAILED:
+                self._failed[entry.id] = entry
+                continue
+            if entry.state is State.SENDING:
+                entry = replace(entry, state=State.UNSURE)
+                interrupted.append(entry)
+            self._pending.append(entry)
+        if interrupted:
+            await self._store.update(interrupted)
+        self._listener.changed()
+
+    async def put(self, writes: Sequence[Write]) -> Sequence[OutboxEntry]:
+        """Store writes and get them sent. Returns as soon as they are on disk."""
+        entries = await self._store.add(writes, self._now())
+        self._pending.extend(entries)
+        self._listener.changed()
+        self._wake.set()
+        return entries
+
+    async def receipts(
+        self, entries: Sequence[OutboxEntry], timeout: float
+    ) -> list[Receipt | None]:
+        """Wait up to `timeout` seconds for what becomes of writes just put; None for those still on their way.
+
+        Ask right after `put`: what is refused while somebody waits is told to the caller only, and what is refused
+        when nobody does is set aside for a person.
+        """
+        loop = asyncio.get_running_loop()
+        futures = {entry.id: loop.create_future() for entry in entries}
+        self._waiting.update(futures)
+        try:
+            await asyncio.wait(futures.values(), timeout=timeout)
+        finally:
+            for entry_id in futures:
+                self._waiting.pop(entry_id, None)
+        return [
+            future.result() if future.done() else None for future in futures.values()
+        ]
+
+    async def run(self) -> None:
+        """Send what is pending, for good; ends by cancellation only."""
+        while True:
+            self._wake.clear()
+            try:
+                pause = await self.flush()
+            except Exception:
+                # a full disk, for one: nothing is lost, as what can't be stored is not sent
+                _LOGGER.exception("The outbox of %s stumbled", self._tracker.name)
+                pause = BACK_OFF[0]
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
+
+    async def flush(self) -> float | None:
+        """Send what can be sent now. Returns the seconds to wait before the next try, None when nothing is due."""
+        async with self._sending:
+            while self._pending and not self._halted:
+                if self._not_before is not None:
+                    if (pause := (self._not_before - self._now()).total_seconds()) > 0:
+                        return pause
+                    self._not_before = None
+                await self._send_batch()
+            return None
+
+    def resume(self) -> None:
+        """Go on sending: the account was signed in again, or its service can be reached again."""
+        self._halted = False
+        if self._offline:
+            self._offline = False
+            self._not_before = None
+        self._wake.set()
+
+    async def retry(self, entry_id: int, write: Write | None = None) -> OutboxEntry:
+        """Send a failed write once more, changed to `write` when given."""
+        entry = self._failed.pop(entry_id)
+        (fresh,) = await self._store.add([write or entry.write], self._now())
+        await self._store.remove([entry_id])
+        self._pending.append(fresh)
+        self._listener.changed()
+        self._wake.set()
+        return fresh
+
+    async def drop(self, entry_id: int) -> None:
+        """Forget a failed write."""
+        del self._failed[entry_id]
+        await self._store.remove([entry_id])
+        self._listener.changed()
+
+    async def _send_batch(self) -> None:
+        writes = [entry.write for entry in self._pending]
+        singly = self._pending[0].id <= self._singly_until
+        count = 1 if singly else self._tracker.combine(writes)
+        batch = self._pending[: max(1, count)]
+        queued = [
+            QueuedWrite(
+                write=entry.write,
+                created_at=entry.created_at,
+                unsure=entry.state is State.UNSURE,
+            )
+            for entry in batch
+        ]
+        await self._store.update(
+            [replace(entry, state=State.SENDING) for entry in batch]
+        )
+        try:
+            receipts = await self._tracker.send(queued)
+        except asyncio.CancelledError:
+            # whether it was carried out is not known: the stored state says so to the next run
+            self._replace([replace(entry, state=State.UNSURE) for entry in batch])
+            raise
+        except TrackerError as error:
+            await self._failed_to_send(batch, error)
+        except Exception as error:
+            _LOGGER.exception("Sending to %s failed unexpectedly", self._tracker.name)
+            await self._failed_to_send(
+                batch, Unsure(type(error).__name__, key="unexpected"), answered=True
+            )
+        else:
+            await self._settle(list(zip(batch, receipts, strict=True)))
+
+    async def _failed_to_send(
+        self,
+        batch: Sequence[OutboxEntry],
+        error: TrackerError,
+        *,
+        answered: bool = False,
+    ) -> None:
+        _LOGGER.debug(
+            "%s did not take %d write(s): %s", self._tracker.name, len(batch), error
+        )
+        if isinstance(error, (LimitReached, Refused)):
+            if len(batch) > 1:
+                self._singly_until = batch[-1].id
+                await self._keep(batch, unsure=False)
+                return
+            await self._settle([(batch[0], _refusal(error))])
+            return
+        if isinstance(error, (SignInRequired, AccessDenied)):
+            self._halted = True
+            await self._keep(batch, unsure=False)
+            self._listener.halted(error)
+            return
+        if isinstance(error, RateLimited):
+            self._not_before = self._now() + timedelta(seconds=error.retry_after)
+            await self._keep(batch, unsure=False)
+            return
+        unsure = isinstance(error, Unsure)
+        answered = answered or (isinstance(error, Unavailable) and error.answered)
+        if answered and len(batch) > 1:
+            self._singly_until = batch[-1].id
+        self._offline = not answered
+        attempts = batch[0].attempts + 1
+        delay = BACK_OFF[min(attempts, len(BACK_OFF)) - 1] * random.uniform(0.8, 1.2)  # noqa: S311
+        self._not_before = self._now() + timedelta(seconds=delay)
+        kept = [replace(entry, attempts=attempts) for entry in batch]
+        given_up = [
+            entry
+            for entry in kept
+            if (answered and attempts >= ANSWERED_ATTEMPTS)
+            or self._now() - entry.created_at > KEEP
+        ]
+        await self._keep(
+            [entry for entry in kept if entry not in given_up], unsure=unsure
+        )
+        if given_up:
+            await self._settle([(entry, _refusal(error)) for entry in given_up])
+
+    async def _keep(self, batch: Sequence[OutboxEntry], *, unsure: bool) -> None:
+        """Put a batch back; what was unsure stays so until an answer settles it."""
+        kept = [
+            replace(
+                entry,
+                state=State.UNSURE
+                if unsure or entry.state is State.UNSURE
+                else State.PENDING,
+            )
+            for entry in batch
+        ]
+        await self._store.update(kept)
+        self._replace(kept)
+
+    def _replace(self, entries: Sequence[OutboxEntry]) -> None:
+        changed = {entry.id: entry for entry in entries}
+        self._pending = [changed.get(entry.id, entry) for entry in self._pending]
+
+    async def _settle(self, settled: Sequence[tuple[OutboxEntry, Receipt]]) -> None:
+        """Close entries: forget them, or set aside what was refused with nobody waiting to hear of it."""
+        failed = [
+            replace(
+                entry,
+                state=State.FAILED,
+                reason=receipt.reason or receipt.outcome.value,
+                placeholders=receipt.placeholders,
+            )
+            for entry, receipt in settled
+            if receipt.outcome in (Outcome.NOT_FOUND, Outcome.REFUSED)
+            and not self._is_heard(entry)
+        ]
+        set_aside = {entry.id for entry in failed}
+        await self._store.update(failed)
+        await self._store.remove(
+            [entry.id for entry, _ in settled if entry.id not in set_aside]
+        )
+        self._failed.update((entry.id, entry) for entry in failed)
+        closed = {entry.id for entry, _ in settled}
+        self._pending = [entry for entry in self._pending if entry.id not in closed]
+        self._listener.settled(settled)
+        self._listener.changed()
+        for entry, receipt in settled:
+            future = self._waiting.pop(entry.id, None)
+            if future is not None and not future.done():
+                future.set_result(receipt)
+
+    def _is_heard(self, entry: OutboxEntry) -> bool:
+        future = self._waiting.get(entry.id)
+        return future is not None and not future.done()
+
+
+def _refusal(error: TrackerError) -> Receipt:
+    return Receipt(
+        outcome=Outcome.REFUSED,
+        reason=error.translation_key,
+        placeholders=error.placeholders,
+    )
