@@ -132,9 +132,9 @@ class Service:
     @asynccontextmanager
     async def serve(self, port: int = 0) -> AsyncIterator[str]:
         """Serve on loopback and yield the base URL; port 0 takes any free one."""
-        runner = web.AppRunner(self.app(), access_log=None)
+        runner = web.AppRunner(self.app(), access_log=None, shutdown_timeout=0.2)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", port, shutdown_timeout=0.2)
+        site = web.TCPSite(runner, "127.0.0.1", port)
         await site.start()
         self.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         try:

@@ -1,0 +1,1 @@
+"""Tests of the simulators: they refuse what the real services refuse."""
