@@ -1,0 +1,533 @@
+"""Simkl as a tracker: one request while nothing moves, deltas when something did, writes in batches."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+import logging
+from typing import Final
+
+from ...account import Account, Capability, Quota
+from ...library import (
+    Library,
+    MovieState,
+    Play,
+    ShowDetail,
+    ShowProgress,
+    ShowStatus,
+    parse_seen,
+)
+from ...media import Episode, Ids, MediaItem, Movie, Season, Show
+from ...writes import Receipt, Write
+from ..errors import BadAnswer, NotFound, TrackerError, Unavailable
+from ..oauth import DeviceSignIn
+from ..tracker import (
+    Candidate,
+    DeviceCode,
+    Field,
+    Fields,
+    Option,
+    Page,
+    Query,
+    QueuedWrite,
+    Refresh,
+    Tracker,
+    TrackerContext,
+)
+from .api import SITE, Api, SimklSignIn, TooMany
+from .history import History, all_plays, since
+from .payloads import (
+    ListedEpisode,
+    Paused,
+    Settings,
+    activities,
+    decoder,
+    list_decoder,
+    moment,
+)
+from .planning import dropped_movies
+from .reading import (
+    Builder,
+    Calendar,
+    Dates,
+    Rows,
+    airings,
+    calendar_index,
+    details,
+    newest_plays,
+    playbacks,
+    totals,
+    watchlist,
+    with_former,
+)
+from .sending import Sender
+from .titles import Titles
+from .writing import combined
+
+_LOGGER = logging.getLogger(__name__)
+
+POLL: Final = 1800.0
+"""Seconds; 48 requests a day of 500, which the user's other apps share (section 6.5)."""
+FLOOR: Final = 900.0
+CALENDAR_LIFE: Final = timedelta(hours=6)
+RECENT: Final = timedelta(days=30)
+PAGE: Final = 1000
+KINDS: Final = ("shows", "movies", "anime")
+LISTS: Final = frozenset({"plantowatch", "watching", "completed", "hold", "dropped"})
+OF_NO_USE: Final = frozenset({"rated_at"})
+"""Markers whose change shows nothing new here: libraries hold no ratings."""
+PULL: Final[Mapping[str, str]] = {
+    "extended": "full",
+    "episode_watched_at": "yes",
+    "next_watch_info": "yes",
+}
+LESS: Final[Mapping[str, str]] = {"next_watch_info": "yes"}
+PREFIX: Final = "at."
+
+
+class Simkl(Tracker):
+    """One Simkl account."""
+
+    key = "simkl"
+    name = "Simkl"
+    may = (
+        Capability.UNWATCHED
+        | Capability.WATCHLIST
+        | Capability.PLAYBACKS
+        | Capability.HISTORY
+        | Capability.TOTALS
+        | Capability.AIRINGS
+        | Capability.QUOTA
+        | Capability.SEARCH
+        | Capability.MARK_WATCHED
+        | Capability.MARK_DATED
+        | Capability.REMOVE_PLAY
+        | Capability.LIST_MOVIES
+        | Capability.LIST_SHOWS
+        | Capability.RATE
+        | Capability.SET_PROGRESS
+        | Capability.CLEAR_PROGRESS
+        | Capability.HIDE_SHOW
+    )
+    sign_in = (
+        Fields(
+            fields=(Field(name="client_id"),),
+            links={"apps_url": "https://simkl.com/settings/developer/"},
+        ),
+        DeviceCode(),
+    )
+    options = (Option(name="lists", choices=KINDS, multiple=True, default=KINDS),)
+    image_hosts = frozenset({"wsrv.nl"})
+    attribution = "Data by Simkl"
+
+    def __init__(self, context: TrackerContext) -> None:
+        super().__init__(context)
+        self._api = Api(context)
+        self._builder = Builder(context.base_url)
+        self.titles = Titles(self._api, self._builder)
+        self._history = History(context, self._api, self._builder)
+        self._sender = Sender(self, self._api, self._history)
+        self._library: Library | None = None
+        self._calendar: Calendar | None = None
+        self._wrote = False
+
+    @property
+    def quota(self) -> Quota | None:
+        return self._api.quota
+
+    @property
+    def library(self) -> Library:
+        """Return the library as last read. Raises Unavailable before the first refresh."""
+        if self._library is None:
+            raise Unavailable("the library was not read yet")
+        return self._library
+
+    def device_sign_in(self) -> DeviceSignIn:
+        return SimklSignIn(self._api)
+
+    async def sign_out(self) -> None:
+        tokens = await self.context.tokens.load()
+        if tokens is not None:
+            await self._api.revoke(tokens)
+
+    async def account(self) -> Account:
+        settings = await self._api.read("users/settings", decoder(Settings))
+        if settings.account is None or settings.account.id is None:
+            raise BadAnswer("users/settings: no account id")
+        number = str(settings.account.id)
+        name = settings.user.name if settings.user else None
+        return Account(
+            id=number,
+            name=name or number,
+            can=self.may,
+            plan=settings.account.type,
+            url=f"{SITE}/{number}/",
+        )
+
+    # refreshing -----------------------------------------------------------------------------------------------
+
+    async def refresh(self, previous: Library | None) -> Refresh:
+        self._library = previous
+        # read before the pulls that it anchors: what changes meanwhile comes again next time
+        marks = await self._api.read("sync/activities", activities)
+        if previous is None or f"{PREFIX}all" not in previous.markers:
+            library = await self._first(marks)
+        elif _marks(previous) != marks:
+            library = await self._changes(previous, marks)
+        else:
+            library = previous
+        if library.markers.get("lists") != self._lists:
+            library = await self._relist(library)
+        library = await self._with_calendar(library, previous)
+        moved = library is not previous or self._wrote
+        self._library, self._wrote = library, False
+        return Refresh(library=library, next_in=self._next_in(moved=moved))
+
+    @property
+    def _lists(self) -> str:
+        return ",".join(sorted(self.context.chosen(self.options[0])))
+
+    def _next_in(self, *, moved: bool) -> float:
+        quota = self.quota
+        if quota is not None and quota.limit:
+            if quota.remaining < quota.limit * 0.05:
+                return POLL * 4
+            if quota.remaining < quota.limit * 0.2:
+                return POLL * 2
+        return FLOOR if moved else POLL
+
+    async def _first(self, marks: Mapping[str, str]) -> Library:
+        """Read everything: 6 requests that count (section 6.4, phase 1)."""
+        now = self.context.now()
+        rows = Rows()
+        for kind in ("shows", "movies", "anime"):
+            extra = {} if kind == "movies" else PULL
+            rows.update(await self._pull(f"sync/all-items/{kind}", extra, now))
+        paused = await self._api.read("sync/playback", list_decoder(Paused))
+        account = await self.account()
+        return Library(
+            account=account,
+            read_at=now,
+            shows=rows.shows,
+            movies=rows.movies,
+            watchlist=watchlist(rows.listed.values(), self._lists.split(",")),
+            playbacks=playbacks(paused, self._builder, now),
+            plays=tuple(await self.context.run(rows.plays)),
+            totals=totals(rows.shows, rows.movies),
+            markers=_markers(
+                marks, {"lists": self._lists, "dropped": _joined(rows.dropped)}
+            ),
+        )
+
+    async def _pull(self, path: str, extra: Mapping[str, str], now: datetime) -> Rows:
+        decode = self._builder.rows(now)
+        try:
+            return await self._api.read(path, decode, extra)
+        except TooMany:
+            # without single episodes; which ones were watched is asked when somebody opens a show
+            less = {k: v for k, v in extra.items() if k == "date_from"}
+            return await self._api.read(path, decode, {**LESS, **less})
+
+    async def _changes(self, previous: Library, marks: Mapping[str, str]) -> Library:
+        """Read what moved (section 6.4, phase 2). Nothing is kept unless every call succeeds."""
+        former = _marks(previous)
+        moved = {key for key, value in marks.items() if former.get(key) != value}
+        names = {key.partition(".")[2] for key in moved}
+        now = self.context.now()
+        library = previous
+        if names & LISTS or _unexplained(moved):
+            library = await self._delta(library, former.get("all", ""), now)
+        if "removed_from_list" in names:
+            library = await self._without_removed(library, now)
+        if "playback" in names:
+            paused = await self._api.read("sync/playback", list_decoder(Paused))
+            library = replace(library, playbacks=playbacks(paused, self._builder, now))
+        if "settings.all" in moved:
+            library = replace(library, account=await self.account())
+        notes = {k: v for k, v in library.markers.items() if not k.startswith(PREFIX)}
+        return replace(library, read_at=now, markers=_markers(marks, notes))
+
+    async def _delta(self, library: Library, anchor: str, now: datetime) -> Library:
+        extra = {**PULL, "include_all_episodes": "original", "date_from": since(anchor)}
+        rows = await self._pull("sync/all-items", extra, now)
+        shows, movies = dict(library.shows), dict(library.movies)
+        for key in rows.keys:
+            # an item may change its kind
+            former = shows.pop(key, None)
+            movies.pop(key, None)
+            if (row := rows.shows.get(key)) is not None:
+                given = frozenset(rows.dates.get(key, {}))
+                shows[key] = with_former(row, given, former)
+        movies |= rows.movies
+        kept = [
+            e for e in library.watchlist if e.item.ids.get("simkl") not in rows.keys
+        ]
+        plays = [p for p in library.plays if _key(p.item) not in rows.keys]
+        lists = library.markers.get("lists", "").split(",")
+        index = self._calendar or {}
+        touched = {key: row for key, row in shows.items() if key in rows.keys}
+        held = {
+            key: value for key, value in library.airings.items() if key not in rows.keys
+        }
+        fresh = airings(
+            touched, library.airings, index if self._calendar else None, now
+        )
+        return replace(
+            library,
+            shows=shows,
+            movies=movies,
+            watchlist=watchlist([*kept, *rows.listed.values()], lists),
+            plays=tuple(newest_plays([*plays, *rows.plays()])),
+            airings=held | fresh,
+            totals=totals(shows, movies),
+            markers={
+                **library.markers,
+                "dropped": _joined(
+                    (dropped_movies(library) - rows.keys) | rows.dropped
+                ),
+            },
+        )
+
+    async def _without_removed(self, library: Library, now: datetime) -> Library:
+        """Find out what vanished: no delta says it, an ids-only pull does by omission."""
+        params = {"extended": "simkl_ids_only"}
+        rows = await self._api.read("sync/all-items", self._builder.rows(now), params)
+        shows = {key: row for key, row in library.shows.items() if key in rows.keys}
+        movies = {key: row for key, row in library.movies.items() if key in rows.keys}
+        return replace(
+            library,
+            shows=shows,
+            movies=movies,
+            watchlist=tuple(
+                e for e in library.watchlist if e.item.ids.get("simkl") in rows.keys
+            ),
+            plays=tuple(p for p in library.plays if _key(p.item) in rows.keys),
+            airings={
+                key: value for key, value in library.airings.items() if key in rows.keys
+            },
+            totals=totals(shows, movies),
+        )
+
+    async def _relist(self, library: Library) -> Library:
+        """Build the watchlist anew after other lists were chosen; a list's rows come without the rest."""
+        decode = self._builder.rows(self.context.now())
+        rows = await self._api.read("sync/all-items/all/plantowatch", decode)
+        markers = {**library.markers, "lists": self._lists}
+        entries = watchlist(rows.listed.values(), self._lists.split(","))
+        return replace(library, watchlist=entries, markers=markers)
+
+    # airings --------------------------------------------------------------------------------------------------
+
+    async def _with_calendar(
+        self, library: Library, previous: Library | None
+    ) -> Library:
+        """Add what airs, from the calendar files: at most one set in six hours, outside every quota."""
+        now = self.context.now()
+        read_at = moment(library.markers.get("calendar_at"))
+        if read_at is not None and abs(now - read_at) < CALENDAR_LIFE:
+            return library
+        try:
+            tv, anime = await asyncio.gather(
+                self._api.data("calendar/v2/tv.json", calendar_index),
+                self._api.data("calendar/v2/anime.json", calendar_index),
+            )
+        except TrackerError as error:
+            # counts still rise with what is known; the next refresh tries again
+            _LOGGER.debug("Simkl's calendar can't be read: %s", error)
+            return library
+        self._calendar = {**tv, **anime}
+        found = await self.context.run(
+            airings, library.shows, library.airings, self._calendar, now
+        )
+        markers = {**library.markers, "calendar_at": now.isoformat()}
+        return replace(library, airings=found, markers=markers)
+
+    # one show -------------------------------------------------------------------------------------------------
+
+    async def show(self, show: Ids) -> ShowDetail:
+        key, row = await self.find(show)
+        return await self.detail(key, row)
+
+    async def find(self, ids: Ids) -> tuple[str, ShowProgress | None]:
+        """Return a show's Simkl id and its row; asks /redirect for a show that is not in the library."""
+        library = self.library
+        key = ids.get("simkl")
+        if key is None:
+            # the cours of an anime share their TVDB and TMDB ids: the one watched last is meant
+            same = [row for row in library.shows.items() if row[1].show.ids.shares(ids)]
+            if same:
+                return max(same, key=_last_watched)
+            word, key = await self.titles.redirect(ids, "tv")
+            if word == "movies":
+                raise NotFound("a movie, not a show")
+        return key, library.shows.get(key)
+
+    async def detail(self, key: str, row: ShowProgress | None) -> ShowDetail:
+        """Read a show's episodes, which is free, and put what was watched beside them."""
+        if row is not None:
+            show = row.show
+        else:
+            word, page = await self.titles.page(key, ("tv", "anime"))
+            anime = word == "anime" or page.type == "anime"
+            show = self._builder.show(page, anime=anime)
+        word = "anime" if show.anime else "tv"
+        listed = await self._api.free(
+            f"{word}/episodes/{key}", list_decoder(ListedEpisode)
+        )
+        now = self.context.now()
+        known = {
+            (e.season, e.number): e.first_aired
+            for e in self.library.airings.get(key, ())
+            if e.first_aired is not None
+        }
+        seen, everything, dates = await self._seen(key, row)
+        episodes = details(
+            listed,
+            show,
+            lambda place, aired: place in seen or (everything and aired),
+            dates=dates,
+            known=known,
+            now=now,
+        )
+        return ShowDetail(show=show, episodes=episodes, key=key)
+
+    async def _seen(
+        self, key: str, row: ShowProgress | None
+    ) -> tuple[frozenset[tuple[int, int]], bool, Dates]:
+        """Return which episodes were watched, whether all aired ones were, and when, where that is known."""
+        if row is None or row.watched == 0:
+            return frozenset(), False, {}
+        dates = {
+            (p.item.season, p.item.number): p.watched_at
+            for p in self.library.plays
+            if isinstance(p.item, Episode) and _key(p.item) == key
+        }
+        if row.seen is not None:
+            return parse_seen(row.seen), False, dates
+        if row.status is ShowStatus.COMPLETED and row.watched >= row.aired:
+            return frozenset(), True, dates
+        # dropped shows come without episodes
+        pulled = await self._history.dates("anime" if row.show.anime else "shows", key)
+        return frozenset(pulled), False, pulled
+
+    # history and search ---------------------------------------------------------------------------------------
+
+    async def history(
+        self, cursor: str | None = None, item: MediaItem | None = None
+    ) -> Page[Play]:
+        if item is not None:
+            return Page(items=tuple(await self._plays_of(item)))
+        if cursor is None:
+            cut = self.context.now().replace(microsecond=0) - RECENT
+            return Page(
+                items=tuple(await self._history.since(cut)),
+                cursor=f"{cut.isoformat()}|0",
+            )
+        text, _, offset = cursor.partition("|")
+        before = datetime.fromisoformat(text)
+        plays: list[Play] = []
+        for kind in KINDS:
+            plays += all_plays(await self._history.kind(kind))
+        older = [p for p in plays if p.watched_at is None or p.watched_at <= before]
+        older.sort(
+            key=lambda p: p.watched_at.timestamp() if p.watched_at else 0.0,
+            reverse=True,
+        )
+        end = int(offset) + PAGE
+        more = f"{text}|{end}" if end < len(older) else None
+        return Page(items=tuple(older[int(offset) : end]), cursor=more)
+
+    async def _plays_of(self, item: MediaItem) -> list[Play]:
+        if isinstance(item, Movie):
+            return [
+                Play(item=state.movie, watched_at=state.watched_at)
+                for state in self.library.movies.values()
+                if state.watched and state.movie.ids.shares(item.ids)
+            ]
+        show = item if isinstance(item, Show) else item.show
+        key, row = await self.find(show.ids)
+        if row is None:
+            return []
+        rows = await self._history.kind("anime" if row.show.anime else "shows")
+        plays = all_plays(rows, key)
+        match item:
+            case Season():
+                return [
+                    p
+                    for p in plays
+                    if isinstance(p.item, Episode) and p.item.season == item.number
+                ]
+            case Episode():
+                place = (item.season, item.number)
+                return [
+                    p
+                    for p in plays
+                    if isinstance(p.item, Episode)
+                    and (p.item.season, p.item.number) == place
+                ]
+            case _:
+                return plays
+
+    async def search(self, query: Query) -> Sequence[Candidate]:
+        return await self.titles.search(query)
+
+    # writing --------------------------------------------------------------------------------------------------
+
+    def combine(self, writes: Sequence[Write]) -> int:
+        return combined(writes)
+
+    async def send(self, writes: Sequence[QueuedWrite]) -> Sequence[Receipt]:
+        self._wrote = True
+        return await self._sender.send([queued.write for queued in writes])
+
+    async def current(self) -> Library:
+        """Return the library as it is at this moment: before something is deleted or moved. 1 request at least."""
+        return (await self.refresh(self.library)).library
+
+    def adopt(
+        self, shows: Mapping[str, ShowProgress], movies: Mapping[str, MovieState]
+    ) -> None:
+        """Remember what writes changed, until the next refresh tells it."""
+        library = self.library
+        self._library = replace(
+            library,
+            shows={**library.shows, **shows},
+            movies={**library.movies, **movies},
+        )
+
+
+def _last_watched(item: tuple[str, ShowProgress]) -> float:
+    at = item[1].last_watched_at
+    return at.timestamp() if at else 0.0
+
+
+def _key(item: Movie | Episode) -> str | None:
+    ids = item.show.ids if isinstance(item, Episode) else item.ids
+    return ids.get("simkl")
+
+
+def _marks(library: Library) -> dict[str, str]:
+    size = len(PREFIX)
+    return {k[size:]: v for k, v in library.markers.items() if k.startswith(PREFIX)}
+
+
+def _markers(marks: Mapping[str, str], notes: Mapping[str, str]) -> dict[str, str]:
+    return {**{f"{PREFIX}{key}": value for key, value in marks.items()}, **notes}
+
+
+def _joined(keys: Iterable[str]) -> str:
+    return ",".join(sorted(keys))
+
+
+def _unexplained(moved: set[str]) -> bool:
+    """Say whether something moved for a reason that is not among the known ones."""
+    blocks = {
+        key.partition(".")[0]
+        for key in moved
+        if "." in key and not key.endswith(".all")
+    }
+    loose = {key.partition(".")[0] for key in moved if key.endswith(".all")}
+    loose -= {"settings", "custom_lists"}
+    return bool(loose - blocks)
