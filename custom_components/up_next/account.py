@@ -44,6 +44,9 @@ class Capability(Flag):
     SET_PROGRESS = auto()
     CLEAR_PROGRESS = auto()
     HIDE_SHOW = auto()
+    # scrobbling
+    HEARTBEAT = auto()
+    """The service wants the start of what is being watched repeated every 15 minutes."""
 
     NONE = 0
 

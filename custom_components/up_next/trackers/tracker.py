@@ -26,6 +26,8 @@ class FieldKind(StrEnum):
     TEXT = "text"
     SECRET = "secret"
     URL = "url"
+    SWITCH = "switch"
+    """On or off: the value is "True", or missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,12 +92,54 @@ class Runner(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ArchivedPlay:
+    """A play for the archive; it has a calendar date or none.
+
+    `title` names what was watched by the most telling id there is: two plays of one title on one date are one
+    viewing. So are two with one `Play.id`, whose title or date was changed meanwhile. `logged_at` (UTC) is when the
+    play was entered at the service.
+    """
+
+    play: Play
+    title: str
+    logged_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveCount:
+    """How much an archive holds: plays, and distinct titles."""
+
+    plays: int
+    titles: int
+
+
+class PlayArchive(Protocol):
+    """The plays of one account whose service tells only the newest ones. It outlives the account's entry."""
+
+    async def put(
+        self, source: str, plays: Sequence[ArchivedPlay], *, window: bool = False
+    ) -> None:
+        """Add plays, or bring them up to date. `source` says where they were read ("rss", ...).
+
+        A `window` holds the newest plays that the source knows: what it told before and does not tell any more,
+        though both logged and watched after the oldest of these, was taken back at the service and is forgotten.
+        """
+
+    async def read(self, limit: int | None = None, offset: int = 0) -> Sequence[Play]:
+        """Return plays, those watched last first, those without a date last."""
+
+    async def count(self) -> ArchiveCount:
+        """Return how much is kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrackerContext:
     """What a tracker is handed: it opens no session, reads no clock and stores nothing by itself.
 
     `credentials` are what the user typed (client id, secret, key). `base_url` replaces all hosts of the service
     (mirror, self-hosted server, simulator). `options` are the account's settings by `Option.name`.
-    `now` returns UTC. `run` runs blocking work (decoding) off the event loop.
+    `now` returns UTC. `run` runs blocking work (decoding) off the event loop. `archive` is None while signing in and
+    signing out, when nothing is kept.
     """
 
     session: ClientSession
@@ -107,6 +151,7 @@ class TrackerContext:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     run: Runner = asyncio.to_thread
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    archive: PlayArchive | None = None
 
     def chosen(self, option: Option) -> tuple[str, ...]:
         """Return the chosen values of an option, or its default."""
@@ -190,6 +235,14 @@ class Tracker(ABC):
 
     def __init__(self, context: TrackerContext) -> None:
         self.context = context
+
+    @classmethod
+    def keep(cls, credentials: Mapping[str, str]) -> Mapping[str, str]:
+        """Return what is stored of typed credentials; given what is stored, return it unchanged.
+
+        For a secret that the service takes in another form than people type it: the typed form is never kept.
+        """
+        return credentials
 
     @property
     def quota(self) -> Quota | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 import logging
 from typing import Final, Literal
+from urllib.parse import quote
 
 import aiohttp
 from multidict import CIMultiDictProxy
@@ -50,12 +51,13 @@ type Json = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """An HTTP answer, body read whole."""
+    """An HTTP answer, body read whole. `path` is what was asked for as a log may show it; `url` may hold secrets."""
 
     status: int
     headers: CIMultiDictProxy[str]
     body: bytes
     url: URL
+    path: str
 
     @property
     def is_html(self) -> bool:
@@ -134,10 +136,17 @@ class Transport:
         pace: Pace,
         headers: Mapping[str, str] | None = None,
         params: Values | None = None,
+        hidden: Mapping[str, str] | None = None,
         tokens: TokenKeeper | None = None,
         observe: Callable[[Answer], None] | None = None,
+        verify_ssl: bool = True,
     ) -> None:
-        """Send `headers` and `params` with every request; `observe` sees every answer (quota headers)."""
+        """Send `headers` and `params` with every request; `observe` sees every answer (quota headers).
+
+        Without `verify_ssl` any certificate will do: for a server of one's own, by its owner's choice.
+
+        `hidden` are values that fill `{name}` in paths only on their way out: logs and errors show the name.
+        """
         self._context = context
         self._base = URL(base_url)
         self._classify = classify
@@ -148,14 +157,21 @@ class Transport:
             **(headers or {}),
         }
         self._params = dict(params or {})
+        self._hidden = {
+            f"{{{name}}}": quote(value, safe="")
+            for name, value in (hidden or {}).items()
+        }
         self.tokens = tokens
         self._observe = observe
+        self._verify_ssl = verify_ssl
         self._slots = asyncio.Semaphore(pace.parallel)
         self._turn = {"read": asyncio.Lock(), "write": asyncio.Lock()}
         self._last = {"read": float("-inf"), "write": float("-inf")}
 
     def url(self, path: str) -> URL:
         """Return the address of a path, below whatever path the base URL has."""
+        for name, value in self._hidden.items():
+            path = path.replace(name, value)
         return URL(f"{str(self._base).rstrip('/')}/{path.lstrip('/')}")
 
     async def get(
@@ -258,24 +274,40 @@ class Transport:
                     headers=headers,
                     timeout=TIMEOUT,
                     allow_redirects=False,
+                    ssl=self._verify_ssl,
                 ) as response:
                     answer = Answer(
                         status=response.status,
                         headers=response.headers,
-                        body=await _read(response),
+                        body=await _read(response, request.path),
                         url=url,
+                        path=request.path,
                     )
+            except aiohttp.ClientConnectorCertificateError as error:
+                raise Unavailable(
+                    f"{request}: {type(error).__name__}", key="bad_certificate"
+                ) from self._told(error)
             except (
                 aiohttp.ClientConnectorError,
                 aiohttp.ConnectionTimeoutError,
             ) as error:
-                raise Unavailable(f"{request}: {type(error).__name__}") from error
+                raise Unavailable(f"{request}: {type(error).__name__}") from (
+                    self._told(error)
+                )
             except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
                 kind = Unavailable if request.idempotent else Unsure
-                raise kind(f"{request}: {type(error).__name__}") from error
+                raise kind(f"{request}: {type(error).__name__}") from self._told(error)
+            finally:
+                if request.write:
+                    # services count from the end of a write to the next
+                    self._last["write"] = asyncio.get_running_loop().time()
         if self._observe is not None:
             self._observe(answer)
         return answer
+
+    def _told(self, cause: Exception) -> Exception | None:
+        """Return a cause that may be shown: aiohttp's errors name the whole address."""
+        return None if self._hidden else cause
 
     async def _wait_turn(self, kind: Literal["read", "write"]) -> None:
         gap = self._pace.write_gap if kind == "write" else self._pace.read_gap
@@ -289,13 +321,13 @@ class Transport:
         """Decode a body, off the event loop when it is big. Raises BadAnswer for anything but the expected shape."""
         if answer.is_html or not answer.body:
             what = "a page" if answer.is_html else "nothing"
-            raise BadAnswer(f"{answer.url.path}: {what} instead of JSON")
+            raise BadAnswer(f"{answer.path}: {what} instead of JSON")
         try:
             if len(answer.body) > BIG:
                 return await self._context.run(decoder, answer.body)
             return decoder(answer.body)
         except (ValueError, TypeError, KeyError, AttributeError, LookupError) as error:
-            raise BadAnswer(f"{answer.url.path}: {type(error).__name__}") from error
+            raise BadAnswer(f"{answer.path}: {type(error).__name__}") from error
 
 
 def _bearer(headers: Mapping[str, str], token: str) -> dict[str, str]:
@@ -312,12 +344,12 @@ def never_repeating(session: aiohttp.ClientSession) -> aiohttp.ClientSession:
     return session
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
+async def _read(response: aiohttp.ClientResponse, path: str) -> bytes:
     chunks: list[bytes] = []
     size = 0
     async for chunk in response.content.iter_chunked(256 * 1024):
         size += len(chunk)
         if size > MAX_BODY:
-            raise BadAnswer(f"{response.url.path}: more than {MAX_BODY} bytes")
+            raise BadAnswer(f"{path}: more than {MAX_BODY} bytes")
         chunks.append(chunk)
     return b"".join(chunks)
