@@ -96,12 +96,18 @@ class Playback:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Play:
-    """One viewing: at an instant (`watched_at`, UTC), on a calendar date (`watched_on`), or unknown (both None)."""
+    """One viewing: at an instant (`watched_at`, UTC), on a calendar date (`watched_on`), or unknown (both None).
+
+    `rating` is 1-10 as given with this viewing, `liked` is None where the service does not tell.
+    """
 
     item: Playable
     id: str | None = None
     watched_at: datetime | None = None
     watched_on: date | None = None
+    rating: int | None = None
+    rewatch: bool = False
+    liked: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

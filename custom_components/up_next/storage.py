@@ -16,19 +16,22 @@ from mashumaro.codecs.orjson import ORJSONDecoder, ORJSONEncoder
 import orjson
 
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.storage import Store
 
 from .const import DOMAIN
-from .library import Library
+from .executor import async_run
+from .library import Library, Play
 from .outbox import OutboxEntry, State
 from .trackers.oauth import Tokens
+from .trackers.tracker import ArchiveCount, ArchivedPlay
 from .writes import Write
 
 _LOGGER = logging.getLogger(__name__)
 
 FILE: Final = f"{DOMAIN}.db"
-SCHEMA_VERSION: Final = 1
-SCHEMA: Final = """
+MIGRATIONS: Final = (
+    """
 CREATE TABLE outbox (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     account TEXT NOT NULL,
@@ -40,7 +43,25 @@ CREATE TABLE outbox (
     placeholders TEXT NOT NULL DEFAULT '{}'
 ) STRICT;
 CREATE INDEX outbox_account ON outbox (account, id);
-"""
+""",
+    """
+CREATE TABLE archive (
+    id INTEGER PRIMARY KEY,
+    account TEXT NOT NULL,
+    title TEXT NOT NULL,
+    watched_on TEXT NOT NULL,
+    source TEXT NOT NULL,
+    entry TEXT,
+    logged_at TEXT NOT NULL,
+    play TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX archive_viewing ON archive (account, title, watched_on);
+CREATE INDEX archive_entry ON archive (account, entry);
+CREATE INDEX archive_newest ON archive (account, watched_on DESC, logged_at DESC, id DESC);
+""",
+)
+"""What makes a file of one version one of the next, from an empty file on; never changed once released."""
+SCHEMA_VERSION: Final = len(MIGRATIONS)
 
 CACHE_VERSION: Final = 1
 CACHE_DELAY: Final = 30.0
@@ -56,21 +77,35 @@ class Database:
         self._path = path
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=DOMAIN)
         self._connection: sqlite3.Connection | None = None
+        self._ended = False
 
     async def open(self) -> None:
         """Open the file and bring its schema up to date. A file from a newer version raises RuntimeError."""
-        await self._in_thread(self._open)
+        try:
+            await self._in_thread(self._open)
+        except BaseException:
+            await self._end_thread()
+            raise
 
     async def run[T](self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` in one transaction; when this returns, it is on disk."""
         return await self._in_thread(lambda: self._transaction(work))
 
     async def close(self) -> None:
-        """Finish what was begun and close the file."""
-        await self._in_thread(self._close)
-        self._thread.shutdown(wait=False)
+        """Finish what was begun and close the file. Once closed, or never opened, there is nothing to do."""
+        if not self._ended:
+            await self._in_thread(self._close)
+            await self._end_thread()
+
+    async def _end_thread(self) -> None:
+        self._ended = True
+        # waited for elsewhere: the thread may have a moment left to live
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self._thread.shutdown)
 
     async def _in_thread[T](self, function: Callable[[], T]) -> T:
+        if self._ended:
+            raise RuntimeError("the database is closed")
         # shielded: a cancelled caller must not leave in doubt whether its change was stored
         return await asyncio.shield(
             asyncio.get_running_loop().run_in_executor(self._thread, function)
@@ -89,10 +124,16 @@ class Database:
         if version > SCHEMA_VERSION:
             connection.close()
             raise RuntimeError(f"{FILE} was written by a newer version of Up Next")
-        if version == 0:
-            connection.executescript(
-                f"BEGIN; {SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;"
-            )
+        if version < SCHEMA_VERSION:
+            steps = "".join(MIGRATIONS[version:])
+            try:
+                connection.executescript(
+                    f"BEGIN IMMEDIATE; {steps} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;"
+                )
+            except sqlite3.Error:
+                # what was begun is undone with the connection
+                connection.close()
+                raise
         self._connection = connection
 
     def _transaction[T](self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -218,6 +259,128 @@ class OutboxTable:
         return OutboxEntry(id=cursor.lastrowid, write=write, created_at=created_at)
 
 
+_encode_play = ORJSONEncoder(Play).encode
+_decode_play = ORJSONDecoder(Play).decode
+_BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
+
+
+class ArchiveTable:
+    """The archived plays of one account (`trackers.tracker.PlayArchive`).
+
+    Keyed by the account, not the entry: nothing is deleted with the entry, and all is there when it comes back.
+    """
+
+    def __init__(self, database: Database, account: str) -> None:
+        """Keep plays under `account`, the config entry's unique id."""
+        self._database = database
+        self._account = account
+
+    async def put(
+        self, source: str, plays: Sequence[ArchivedPlay], *, window: bool = False
+    ) -> None:
+        """Add plays, or bring them up to date; what is known already is not written again."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            for archived in plays:
+                self._put(connection, source, archived)
+            if window:
+                self._forget(connection, source, plays)
+
+        await self._database.run(work)
+
+    async def read(self, limit: int | None = None, offset: int = 0) -> Sequence[Play]:
+        """Return plays, those watched last first. One that can't be read any more is logged and left out."""
+
+        def work(connection: sqlite3.Connection) -> list[Play]:
+            rows = connection.execute(
+                "SELECT id, play FROM archive WHERE account = ?"
+                " ORDER BY watched_on DESC, logged_at DESC, id DESC LIMIT ? OFFSET ?",
+                (self._account, -1 if limit is None else limit, offset),
+            )
+            plays: list[Play] = []
+            for row_id, play in rows:
+                try:
+                    plays.append(_decode_play(play))
+                except (ValueError, LookupError, TypeError):
+                    _LOGGER.exception("An archived play (row %d) can't be read", row_id)
+            return plays
+
+        return await self._database.run(work)
+
+    async def count(self) -> ArchiveCount:
+        """Return how much is kept."""
+
+        def work(connection: sqlite3.Connection) -> ArchiveCount:
+            (plays, titles) = connection.execute(
+                "SELECT COUNT(*), COUNT(DISTINCT title) FROM archive WHERE account = ?",
+                (self._account,),
+            ).fetchone()
+            return ArchiveCount(plays=plays, titles=titles)
+
+        return await self._database.run(work)
+
+    def _put(
+        self, connection: sqlite3.Connection, source: str, archived: ArchivedPlay
+    ) -> None:
+        play = archived.play
+        fresh = (
+            archived.title,
+            play.watched_on.isoformat() if play.watched_on else "",
+            source,
+            play.id,
+            _moment(archived.logged_at),
+            _encode_play(play).decode(),
+        )
+        known = connection.execute(
+            # not with OR, which would read through the whole account
+            "SELECT id, title, watched_on, source, entry, logged_at, play FROM archive"
+            " WHERE account = ? AND title = ? AND watched_on = ?"
+            " UNION "
+            "SELECT id, title, watched_on, source, entry, logged_at, play FROM archive"
+            " WHERE account = ? AND entry = ?",
+            (self._account, *fresh[:2], self._account, play.id),
+        ).fetchall()
+        if [row[1:] for row in known] == [fresh]:
+            return
+        connection.executemany(
+            "DELETE FROM archive WHERE id = ?", [row[:1] for row in known]
+        )
+        connection.execute(
+            "INSERT INTO archive (account, title, watched_on, source, entry, logged_at, play)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (self._account, *fresh),
+        )
+
+    def _forget(
+        self,
+        connection: sqlite3.Connection,
+        source: str,
+        plays: Sequence[ArchivedPlay],
+    ) -> None:
+        """Delete what a window should hold by both orders, that of logging and that of watching, and does not."""
+        logged = min((a.logged_at for a in plays if a.logged_at), default=None)
+        watched = min(
+            (a.play.watched_on for a in plays if a.play.watched_on), default=None
+        )
+        if logged is None or watched is None:
+            return
+        told = {archived.play.id for archived in plays}
+        rows = connection.execute(
+            "SELECT id, entry FROM archive"
+            " WHERE account = ? AND source = ? AND logged_at > ? AND watched_on > ?",
+            (self._account, source, _moment(logged), watched.isoformat()),
+        ).fetchall()
+        connection.executemany(
+            "DELETE FROM archive WHERE id = ?",
+            [(row_id,) for row_id, entry in rows if entry not in told],
+        )
+
+
+def _moment(at: datetime | None) -> str:
+    """Write an instant so that the order of texts is that of times; unknown comes before all."""
+    return (at or _BEGINNING).astimezone(UTC).isoformat(timespec="microseconds")
+
+
 class _StoredTokens(TypedDict):
     access: str
     expires_at: str
@@ -289,15 +452,27 @@ class _StoredLibrary(TypedDict):
     library: str
 
 
+def _library_store(hass: HomeAssistant, key: str) -> Store[_StoredLibrary]:
+    """Return a store that is written off the event loop: 5,000 shows are 7 MB of text."""
+    try:
+        return Store(
+            hass,
+            CACHE_VERSION,
+            key,
+            serialize_in_event_loop=False,  # type: ignore[call-arg, unused-ignore]
+        )
+    except TypeError:
+        # before Home Assistant 2025.12 no store was serialised in the event loop
+        return Store(hass, CACHE_VERSION, key)
+
+
 class LibraryCache:
     """The last library of one account: on screen at start-up before any request. May be lost at any time."""
 
     def __init__(self, hass: HomeAssistant, account: str) -> None:
         """Keep the library of `account`, the config entry's id."""
         self._hass = hass
-        self._store: Store[_StoredLibrary] = Store(
-            hass, CACHE_VERSION, f"{DOMAIN}.library.{account}"
-        )
+        self._store = _library_store(hass, f"{DOMAIN}.library.{account}")
 
     async def load(self) -> Cached | None:
         """Return the cached library; None when there is none that this version can read."""
@@ -305,22 +480,24 @@ class LibraryCache:
             stored = await self._store.async_load()
             if stored is None:
                 return None
-            library = await self._hass.async_add_executor_job(
-                _decode_library, stored["library"]
-            )
+            library = await async_run(self._hass, _decode_library, stored["library"])
             return Cached(
                 library=library,
                 refreshed_at=datetime.fromisoformat(stored["refreshed_at"]),
             )
-        except (ValueError, LookupError, TypeError, NotImplementedError) as error:
+        except (
+            HomeAssistantError,
+            ValueError,
+            LookupError,
+            TypeError,
+            NotImplementedError,
+        ) as error:
             _LOGGER.debug("The cached library can't be read: %s", type(error).__name__)
             return None
 
     async def save(self, library: Library, refreshed_at: datetime) -> None:
         """Write the library; it is encoded off the event loop, and stored as one string."""
-        text = await self._hass.async_add_executor_job(
-            lambda: _encode_library(library).decode()
-        )
+        text = await async_run(self._hass, lambda: _encode_library(library).decode())
         await self._store.async_save(
             {"refreshed_at": refreshed_at.astimezone(UTC).isoformat(), "library": text}
         )
