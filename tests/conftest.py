@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -26,6 +27,8 @@ from simulators.catalogue import Viewer, generate, watch
 from simulators.clock import Clock
 from simulators.service import Service
 
+from .accounts import House, make_house
+
 
 @pytest.fixture(autouse=True)
 def loopback(socket_enabled: None) -> None:
@@ -37,6 +40,14 @@ settings.register_profile(
     "up_next", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("up_next")
+
+
+@pytest.fixture
+def hass(hass: HomeAssistant, tmp_path: Path) -> HomeAssistant:
+    """Return a Home Assistant with files of its own; the harness has one folder for all tests, even across runs."""
+    hass.config.config_dir = str(tmp_path)
+    return hass
+
 
 CREDENTIALS = {"client_id": "up-next-client", "client_secret": "up-next-secret"}
 
@@ -138,3 +149,11 @@ def add_account(hass: HomeAssistant, enable_custom_integrations: None) -> AddAcc
         return entry
 
     return add
+
+
+@pytest.fixture
+def house(
+    hass: HomeAssistant, clock: Clock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> House:
+    """Return a Home Assistant that lives by the simulators' clock, with files of its own."""
+    return make_house(hass, clock, monkeypatch, tmp_path)

@@ -175,7 +175,7 @@ def make(tracker: Scripted, store: OutboxTable, now: Clock) -> tuple[Outbox, Hea
 async def test_in_order_and_gone_when_done(store: OutboxTable, now: Clock) -> None:
     tracker = Scripted(batch=2)
     outbox, heard = make(tracker, store, now)
-    entries = await outbox.put([mark("a"), mark("b"), mark("c")])
+    entries = await outbox.put([mark("a"), mark("b"), mark("c")], waited_for=True)
     assert [entry.state for entry in await store.load()] == [State.PENDING] * 3
     waiting = asyncio.create_task(outbox.receipts(entries, 5))
     await asyncio.sleep(0)
@@ -195,7 +195,7 @@ async def test_a_caller_waits_so_long_and_no_longer(
     tracker = Scripted(refuse("a"))
     tracker.gate = asyncio.Event()
     outbox, _ = make(tracker, store, now)
-    entries = await outbox.put([mark("a")])
+    entries = await outbox.put([mark("a")], waited_for=True)
     flush = asyncio.create_task(outbox.flush())
     assert await outbox.receipts(entries, 0.01) == [None]
     tracker.gate.set()
@@ -210,7 +210,7 @@ async def test_a_refusal_that_is_heard_is_not_kept(
     store: OutboxTable, now: Clock
 ) -> None:
     outbox, heard = make(Scripted(refuse("a"), batch=5), store, now)
-    entries = await outbox.put([mark("a"), mark("b")])
+    entries = await outbox.put([mark("a"), mark("b")], waited_for=True)
     waiting = asyncio.create_task(outbox.receipts(entries, 5))
     await asyncio.sleep(0)
     await outbox.flush()
@@ -219,6 +219,19 @@ async def test_a_refusal_that_is_heard_is_not_kept(
     assert (refused.outcome, done) == (Outcome.NOT_FOUND, DONE)
     assert (outbox.failed, await store.load()) == ((), [])
     assert heard.settlements == [("a", Outcome.NOT_FOUND), ("b", Outcome.DONE)]
+
+
+async def test_a_refusal_before_somebody_asks_is_told_when_they_do(
+    store: OutboxTable, now: Clock
+) -> None:
+    """With several accounts, the first may answer while the second is still being written to."""
+    outbox, _ = make(Scripted(refuse("a")), store, now)
+    entries = await outbox.put([mark("a")], waited_for=True)
+    await outbox.flush()
+    (receipt,) = await outbox.receipts(entries, 5)
+    assert receipt is not None
+    assert receipt.outcome is Outcome.NOT_FOUND
+    assert (outbox.failed, await store.load()) == ((), [])
 
 
 async def test_an_outage_is_waited_out_however_long(
@@ -364,7 +377,7 @@ async def test_failed_writes_can_be_sent_again_changed_or_dropped(
     tracker = Scripted(refuse("a"), refuse("b"), refuse("c"))
     outbox, _ = make(tracker, store, now)
     outbox2, _ = make(tracker, store, now)
-    entries = await outbox.put([mark("a"), mark("b"), mark("c")])
+    entries = await outbox.put([mark("a"), mark("b"), mark("c")], waited_for=True)
     await outbox.receipts(entries, 0)
     await outbox.flush()
     await outbox2.load()
@@ -409,7 +422,7 @@ async def test_the_worker_wakes_up_for_new_writes(
     running = asyncio.create_task(outbox.run())
     await asyncio.sleep(0)
     for name in "ab":
-        entries = await outbox.put([mark(name)])
+        entries = await outbox.put([mark(name)], waited_for=True)
         assert await outbox.receipts(entries, 5) == [DONE]
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
@@ -425,7 +438,7 @@ async def test_the_worker_survives_a_full_disk(
     monkeypatch.setattr("custom_components.up_next.outbox.BACK_OFF", (0.01,))
     tracker = Scripted()
     outbox, _ = make(tracker, store, now)
-    entries = await outbox.put([mark("a")])
+    entries = await outbox.put([mark("a")], waited_for=True)
     update = store.update
 
     async def full(entries: Sequence[OutboxEntry]) -> None:

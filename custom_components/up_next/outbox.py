@@ -144,9 +144,18 @@ class Outbox:
             await self._store.update(interrupted)
         self._listener.changed()
 
-    async def put(self, writes: Sequence[Write]) -> Sequence[OutboxEntry]:
-        """Store writes and get them sent. Returns as soon as they are on disk."""
+    async def put(
+        self, writes: Sequence[Write], *, waited_for: bool = False
+    ) -> Sequence[OutboxEntry]:
+        """Store writes and get them sent. Returns as soon as they are on disk.
+
+        `waited_for` promises that `receipts` will be asked: what is refused meanwhile is then told there, and only
+        there. Otherwise what is refused is set aside for a person.
+        """
         entries = await self._store.add(writes, self._now())
+        if waited_for:
+            loop = asyncio.get_running_loop()
+            self._waiting.update((entry.id, loop.create_future()) for entry in entries)
         self._pending.extend(entries)
         self._listener.changed()
         self._wake.set()
@@ -155,22 +164,15 @@ class Outbox:
     async def receipts(
         self, entries: Sequence[OutboxEntry], timeout: float
     ) -> list[Receipt | None]:
-        """Wait up to `timeout` seconds for what becomes of writes just put; None for those still on their way.
-
-        Ask right after `put`: what is refused while somebody waits is told to the caller only, and what is refused
-        when nobody does is set aside for a person.
-        """
-        loop = asyncio.get_running_loop()
-        futures = {entry.id: loop.create_future() for entry in entries}
-        self._waiting.update(futures)
+        """Wait up to `timeout` seconds for what became of writes put with `waited_for`; None: still on their way."""
+        futures = [self._waiting[entry.id] for entry in entries]
         try:
-            await asyncio.wait(futures.values(), timeout=timeout)
+            if futures:
+                await asyncio.wait(futures, timeout=timeout)
         finally:
-            for entry_id in futures:
-                self._waiting.pop(entry_id, None)
-        return [
-            future.result() if future.done() else None for future in futures.values()
-        ]
+            for entry in entries:
+                self._waiting.pop(entry.id, None)
+        return [future.result() if future.done() else None for future in futures]
 
     async def run(self) -> None:
         """Send what is pending, for good; ends by cancellation only."""
@@ -342,8 +344,7 @@ class Outbox:
         self._listener.settled(settled)
         self._listener.changed()
         for entry, receipt in settled:
-            future = self._waiting.pop(entry.id, None)
-            if future is not None and not future.done():
+            if (future := self._waiting.get(entry.id)) and not future.done():
                 future.set_result(receipt)
 
     def _is_heard(self, entry: OutboxEntry) -> bool:
