@@ -687,8 +687,9 @@ async def test_looks_that_come_late(hass: HomeAssistant, serve: Serve) -> None:
     await flow.wait()
     handler = hass.config_entries.flow._progress[flow.id]
     service.requests.clear()
-    late = await handler.async_step_account()
-    assert late["step_id"] == "failed"
+    look = await handler.async_step_account()
+    assert look["step_id"] == "failed"
+    assert service.requests == []
     service.faults.clear()
     service.revoke_tokens()
     await flow.send({})

@@ -330,6 +330,12 @@ def test_what_an_earlier_run_kept_counts(tmp_path: Path) -> None:
     # "c" was used longest ago
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b", "d"]
 
+    # what was used in one run is known to the next
+    assert files.read("b")
+    again = Files(tmp_path, room=300, files=100)
+    again.write("e", b"x" * 100)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["b", "d", "e"]
+
 
 def test_a_disk_that_takes_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")

@@ -211,6 +211,9 @@ class Outbox:
         """Send a failed write once more, changed to `write` when given."""
         entry = self._failed.pop(entry_id)
         (fresh,) = await self._store.add([write or entry.write], self._now())
+        # it may have been carried out before it was set aside
+        fresh = replace(fresh, state=State.UNSURE)
+        await self._store.update([fresh])
         await self._store.remove([entry_id])
         self._pending.append(fresh)
         self._listener.changed()

@@ -46,7 +46,7 @@ class Simkl(User, Titles):
         """Set the account's limits, all of which tests and the control endpoint can change."""
         self.plan = "free"
         self.account_id = 12345
-        self.user_name = "jane_doe"
+        self.user_name = "example_user"
         self.quota: int | None = None
         """Requests a day; None takes the plan's."""
         self.used = 0

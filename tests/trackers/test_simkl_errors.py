@@ -87,7 +87,7 @@ async def test_device_flow(account: Open) -> None:
     assert tokens is not None and tokens.scope == SCOPE and tokens.refresh
     assert tokens.access not in repr(tokens)
     a.store.tokens = tokens
-    assert (await a.tracker.account()).name == "jane_doe"
+    assert (await a.tracker.account()).name == "example_user"
     with pytest.raises(SignInError) as caught:
         await sign_in.poll(grant)
     assert caught.value.translation_key == "sign_in_expired"

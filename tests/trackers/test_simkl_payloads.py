@@ -211,7 +211,7 @@ REPLY = {
     },
 }
 SETTINGS = {
-    "user": {"name": "jane_doe", "age": 28},
+    "user": {"name": "example_user", "age": 28},
     "account": {"id": 12345, "type": "free"},
     "connections": {"facebook": False},
 }

@@ -1,0 +1,349 @@
+"""A real Home Assistant as its browser sees it: process, login, HTTP and WebSocket API. For the demo and its tests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+import json
+import os
+from pathlib import Path
+import sys
+import time
+from typing import Any
+
+import aiohttp
+
+DOMAIN = "up_next"
+CREDENTIALS = {"client_id": "up-next-client", "client_secret": "up-next-secret"}
+RESTART_EXIT_CODE = 100
+"""What Home Assistant ends with when it was asked to restart."""
+
+type Json = dict[str, Any]
+
+
+class DemoError(Exception):
+    """Something did not go as it must; the message is for the person at the terminal."""
+
+
+@dataclass(kw_only=True)
+class Client:
+    """A logged-in user of a Home Assistant at `url`."""
+
+    url: str
+    token: str = ""
+    session: aiohttp.ClientSession
+    _socket: aiohttp.ClientWebSocketResponse | None = None
+    _id: int = 0
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    # HTTP -----------------------------------------------------------------------------------------------------
+
+    async def http(self, method: str, path: str, data: Any = None) -> Any:
+        """Call the REST API; returns the JSON answer. Raises DemoError for an error status."""
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        async with self.session.request(
+            method, self.url + path, json=data, headers=headers
+        ) as response:
+            text = await response.text()
+            if response.status >= 400:
+                raise DemoError(f"{method} {path}: {response.status} {text[:500]}")
+            return json.loads(text) if text else None
+
+    async def running(self, timeout: float = 300) -> Json:
+        """Wait until Home Assistant has started; returns its configuration."""
+        until = time.monotonic() + timeout
+        while time.monotonic() < until:
+            try:
+                config: Json = await self.http("GET", "/api/config")
+            except (aiohttp.ClientError, TimeoutError, DemoError):
+                pass
+            else:
+                if config["state"] == "RUNNING":
+                    return config
+            await asyncio.sleep(0.2)
+        raise DemoError("Home Assistant did not start in time.")
+
+    async def answering(self, timeout: float = 300) -> None:
+        """Wait until the web server answers at all."""
+        until = time.monotonic() + timeout
+        while time.monotonic() < until:
+            try:
+                async with self.session.get(self.url + "/manifest.json") as response:
+                    if response.status == 200:
+                        return
+            except (aiohttp.ClientError, TimeoutError):
+                pass
+            await asyncio.sleep(0.2)
+        raise DemoError("Home Assistant did not answer in time.")
+
+    async def onboard(self, name: str, password: str) -> Json:
+        """Create the owner and log in; returns the tokens."""
+        user = {
+            "name": name.title(),
+            "username": name,
+            "password": password,
+            "language": "en",
+        }
+        answer = await self.http(
+            "POST", "/api/onboarding/users", {"client_id": self.client_id, **user}
+        )
+        return await self._exchange(
+            {"grant_type": "authorization_code", "code": answer["auth_code"]}
+        )
+
+    async def login(self, name: str, password: str) -> Json:
+        """Log in with a password; returns the tokens."""
+        flow = await self.http(
+            "POST",
+            "/auth/login_flow",
+            {
+                "client_id": self.client_id,
+                "handler": ["homeassistant", None],
+                "redirect_uri": self.client_id,
+            },
+        )
+        answer = await self.http(
+            "POST",
+            f"/auth/login_flow/{flow['flow_id']}",
+            {"client_id": self.client_id, "username": name, "password": password},
+        )
+        return await self._exchange(
+            {"grant_type": "authorization_code", "code": answer["result"]}
+        )
+
+    async def _exchange(self, grant: Mapping[str, str]) -> Json:
+        async with self.session.post(
+            self.url + "/auth/token", data={"client_id": self.client_id, **grant}
+        ) as response:
+            if response.status != 200:
+                raise DemoError(f"login: {response.status} {await response.text()}")
+            tokens: Json = await response.json()
+        self.token = tokens["access_token"]
+        return tokens
+
+    @property
+    def client_id(self) -> str:
+        """Return what a frontend at this address identifies itself by."""
+        return self.url + "/"
+
+    # WebSocket ------------------------------------------------------------------------------------------------
+
+    async def ws(self, type_: str, **data: Any) -> Any:
+        """Send one WebSocket command and return its result. Raises DemoError when it is refused."""
+        async with self._lock:
+            if self._socket is None or self._socket.closed:
+                self._socket = await self.session.ws_connect(
+                    self.url + "/api/websocket", max_msg_size=0
+                )
+                await self._socket.receive_json()
+                await self._socket.send_json(
+                    {"type": "auth", "access_token": self.token}
+                )
+                answer = await self._socket.receive_json()
+                if answer["type"] != "auth_ok":
+                    raise DemoError(f"WebSocket login refused: {answer}")
+            self._id += 1
+            await self._socket.send_json({"id": self._id, "type": type_, **data})
+            while True:
+                try:
+                    message = await self._socket.receive_json(timeout=120)
+                except (TypeError, aiohttp.ClientError) as error:
+                    raise DemoError("The WebSocket was closed.") from error
+                if message.get("id") == self._id and message["type"] == "result":
+                    break
+        if not message["success"]:
+            raise DemoError(
+                f"{type_}: {message['error']['code']}: {message['error']['message']}"
+            )
+        return message["result"]
+
+    async def close(self) -> None:
+        """Close the WebSocket."""
+        if self._socket is not None:
+            await self._socket.close()
+        self._socket = None
+
+    async def action(self, name: str, /, **data: Any) -> Any:
+        """Perform an action as "up_next.refresh" and return its response; only ours are asked for one."""
+        domain, service = name.split(".")
+        respond = domain == DOMAIN
+        result = await self.ws(
+            "call_service",
+            domain=domain,
+            service=service,
+            service_data=data,
+            return_response=respond,
+        )
+        return result.get("response") if respond else None
+
+    async def state(self, entity_id: str) -> Json:
+        """Return the state object of an entity."""
+        state: Json = await self.http("GET", f"/api/states/{entity_id}")
+        return state
+
+    # accounts -------------------------------------------------------------------------------------------------
+
+    async def entries(self) -> list[Json]:
+        """Return the config entries of Up Next."""
+        entries: list[Json] = await self.ws("config_entries/get", domain=DOMAIN)
+        return entries
+
+    async def entities(self) -> dict[str, dict[str, str]]:
+        """Return the entity ids of Up Next: config entry id -> key -> entity id. Disabled ones are left out."""
+        rows: list[Json] = await self.ws("config/entity_registry/list")
+        found: dict[str, dict[str, str]] = {}
+        for row in rows:
+            if row["platform"] != DOMAIN or row["disabled_by"]:
+                continue
+            # a unique id is "<tracker>:<account id>_<key>"; the translation key is the key
+            found.setdefault(row["config_entry_id"], {})[row["translation_key"]] = row[
+                "entity_id"
+            ]
+        return found
+
+    async def add_account(self, tracker: str, simulator: str) -> Json:
+        """Go through the config flow as a user would; returns the new config entry."""
+        flow: Json = await self.http(
+            "POST", "/api/config/config_entries/flow", {"handler": DOMAIN}
+        )
+        result = await self.follow(flow, tracker, simulator)
+        if result["type"] != "create_entry":
+            raise DemoError(
+                f"{tracker} could not be added: {result.get('reason') or result}"
+            )
+        entry: Json = result["result"]
+        return entry
+
+    async def follow(self, flow: Json, tracker: str, simulator: str) -> Json:
+        """Answer every step of a flow until it ends; the device code is approved at the simulated service."""
+        approved = False
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            path = f"/api/config/config_entries/flow/{flow['flow_id']}"
+            match flow["type"]:
+                case "create_entry" | "abort":
+                    return flow
+                case "menu":
+                    chosen = next(
+                        option
+                        for option in flow["menu_options"]
+                        if option.startswith(f"{tracker}_")
+                    )
+                    flow = await self.http("POST", path, {"next_step_id": chosen})
+                case "form":
+                    if flow.get("errors"):
+                        raise DemoError(
+                            f"{tracker}, step {flow['step_id']}: {flow['errors']}"
+                        )
+                    flow = await self.http(
+                        "POST", path, fill(flow["data_schema"] or [], simulator)
+                    )
+                case "progress" if not approved:
+                    await self.control(simulator, "approve")
+                    approved = True
+                case "progress":
+                    await asyncio.sleep(0.3)
+                    flow = await self.http("GET", path)
+                case "progress_done":
+                    flow = await self.http("POST", path, {})
+                case other:
+                    raise DemoError(f"{tracker}: unexpected step {other}: {flow}")
+        raise DemoError(
+            f"{tracker}: signing in took too long; last step {flow.get('step_id')}"
+        )
+
+    # simulators -----------------------------------------------------------------------------------------------
+
+    async def control(self, simulator: str, what: str, **data: Any) -> Any:
+        """Tell a simulated service to do something."""
+        async with self.session.post(
+            f"{simulator}/_control/{what}", json=data
+        ) as response:
+            if response.status >= 400:
+                raise DemoError(
+                    f"{simulator} {what}: {response.status} {await response.text()}"
+                )
+            return await response.json()
+
+    async def recorded(self, simulator: str) -> list[Json]:
+        """Return the requests that a simulated service has answered since they were last forgotten."""
+        async with self.session.get(f"{simulator}/_control/requests") as response:
+            rows: list[Json] = (await response.json())["requests"]
+        return rows
+
+    async def forget(self, simulator: str) -> None:
+        """Let a simulated service forget the requests it has counted."""
+        async with self.session.delete(f"{simulator}/_control/requests") as response:
+            response.raise_for_status()
+
+
+def fill(schema: Sequence[Json], simulator: str) -> Json:
+    """Fill in a form: the credentials, the simulator as base URL, and defaults."""
+    values: Json = {}
+    for row in schema:
+        name = row["name"]
+        if row.get("type") == "expandable":
+            values[name] = fill(row["schema"], simulator)
+        elif name == "base_url":
+            values[name] = simulator
+        elif name in CREDENTIALS:
+            values[name] = CREDENTIALS[name]
+        elif "default" in row:
+            values[name] = row["default"]
+    return values
+
+
+class Process:
+    """A child process whose output goes to a file; in a session of its own, so that Ctrl-C reaches only us."""
+
+    def __init__(
+        self,
+        name: str,
+        log: Path,
+        *command: str,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Get ready to run `command`; `environment` is added to ours."""
+        self.environment = {**os.environ, **(environment or {})}
+        self.name = name
+        self.log = log
+        self.command = command
+        self.process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start it."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as output:
+            self.process = await asyncio.create_subprocess_exec(
+                *self.command,
+                env=self.environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    async def ended(self) -> int:
+        """Wait for its end and return the exit code."""
+        assert self.process is not None
+        return await self.process.wait()
+
+    async def stop(self, patience: float = 30) -> None:
+        """Ask it to end, and insist after `patience` seconds."""
+        if self.process is None or self.process.returncode is not None:
+            return
+        self.process.terminate()
+        try:
+            async with asyncio.timeout(patience):
+                await self.process.wait()
+        except TimeoutError:
+            print(f"{self.name} did not end by itself.", file=sys.stderr)
+            self.process.kill()
+            await self.process.wait()
+
+    def tail(self, lines: int = 25) -> str:
+        """Return the last lines of its output."""
+        if not self.log.exists():
+            return ""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
