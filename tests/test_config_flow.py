@@ -148,8 +148,10 @@ async def test_add(
     assert flow.at["type"] is FlowResultType.SHOW_PROGRESS
     assert flow.at["step_id"] == flow.at["progress_action"] == f"{name}_device"
     placeholders = flow.at["description_placeholders"]
-    assert placeholders["url"].startswith(service.base_url)
-    assert placeholders["link"].startswith(placeholders["url"])
+    page = {"trakt": "activate", "simkl": "pin", "kinopub": "device"}[name]
+    assert placeholders["url"] == f"{service.base_url}/{page}"
+    filled_in = f"?user_code={placeholders['code']}" if name == "simkl" else ""
+    assert placeholders["link"] == placeholders["url"] + filled_in
     assert not hass.config_entries.async_entries(DOMAIN)
 
     service.approve(placeholders["code"])  # the code shown is the one that works

@@ -187,7 +187,6 @@ class UpNextConfigFlow(ConfigFlow, domain=DOMAIN):
     async def _choice(self, step: Choice, user_input: UserInput) -> ConfigFlowResult:
         if user_input is None:
             return await self._go_on(None, step)
-        self._problem = None
         self._values[step.name] = str(user_input[step.name])
         return await self._go_on(step, self._after(step))
 

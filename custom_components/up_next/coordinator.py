@@ -66,7 +66,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountData]):
             hass,
             _LOGGER,
             config_entry=entry,
-            name=f"{tracker.name} {entry.title}",
+            name=entry.title,
             update_interval=FIRST_INTERVAL,
         )
         self.tracker = tracker
@@ -130,10 +130,6 @@ class AccountCoordinator(DataUpdateCoordinator[AccountData]):
             cancel()
         self._timers.clear()
         await self._save()
-
-    async def async_forget(self) -> None:
-        """Delete the cached library."""
-        await self._cache.remove()
 
     # reading --------------------------------------------------------------------------------------------------
 

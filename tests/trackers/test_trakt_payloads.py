@@ -10,6 +10,7 @@ import random
 from typing import Any
 
 from hypothesis import given, settings, strategies as st
+import orjson
 import pytest
 
 from custom_components.up_next.trackers.trakt import payloads
@@ -270,6 +271,33 @@ def test_the_minimal_list() -> None:
     assert _numbers({"1": {"257490": {"3": []}}}) is None
     assert _numbers({"1": {"257490|1": {"5165667": []}}}) is None
     assert payloads.decode_minimal(b"[]") == {}
+    assert payloads.decode_minimal_keys(b"[]") == frozenset()
+
+
+@given(
+    st.dictionaries(
+        st.integers(1, 10**9).map(str),
+        st.dictionaries(
+            st.text(max_size=5), st.lists(st.text(max_size=5), max_size=2), max_size=2
+        ),
+        max_size=4,
+    )
+)
+def test_the_keys_of_a_minimal_list_are_those_of_the_whole(
+    data: dict[str, object],
+) -> None:
+    body = orjson.dumps(data)
+    assert payloads.decode_minimal_keys(body) == set(payloads.decode_minimal(body))
+    for cut in (1, len(body) // 2, len(body) - 1):
+        if 0 < cut < len(body):
+            with pytest.raises(ValueError, match="whole"):
+                payloads.decode_minimal_keys(body[:cut])
+
+
+def test_a_minimal_list_that_is_something_else() -> None:
+    for body in (b"", b"1", b'"x"', b"null"):
+        with pytest.raises(ValueError, match="whole"):
+            payloads.decode_minimal_keys(body)
 
 
 def test_notes() -> None:

@@ -19,7 +19,7 @@ from .draft import Draft
 from .payloads import (
     ProgressRow,
     WatchedRow,
-    decode_minimal,
+    decode_minimal_keys,
     decode_progress,
     decode_up_next,
     decode_watched,
@@ -148,15 +148,14 @@ class Counter:
         """Return the keys of all shows with a play of a regular episode."""
         path = "/sync/watched/shows"
         try:
-            seen = await self._api.one(
-                decode_minimal, path, {"extended": "min", "specials": "false"}
+            return await self._api.one(
+                decode_minimal_keys, path, {"extended": "min", "specials": "false"}
             )
         except (Refused, BadAnswer) as error:
             _LOGGER.debug("no minimal list of watched shows: %s", error)
             rows = await self._api.pages(decode_watched, path)
             keys = (row.show.ids.get("trakt") for row in rows if row.show)
             return frozenset(key for key in keys if key)
-        return frozenset(seen)
 
     # single shows ---------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 import math
+import re
 from typing import Any, Final
 
 from mashumaro import field_options
@@ -491,10 +492,36 @@ def _minimal(body: bytes) -> dict[str, object]:
     return data
 
 
+_TOKEN: Final = re.compile(rb'[{}\[\]]|"(?:[^"\\]|\\.)*"')
+
+
+def _minimal_keys(body: bytes) -> frozenset[str]:
+    """Read the keys of the outermost object only.
+
+    The whole list is megabytes for a big library: parsed in one go it would keep the event loop from running for
+    longer than all the rest of a first reading, though that happens in another thread.
+    """
+    keys: set[str] = set()
+    depth = 0
+    for token in _TOKEN.finditer(body):
+        text = token[0]
+        if text in b"{[":
+            depth += 1
+        elif text in b"}]":
+            depth -= 1
+        elif depth == 1 and body[token.end() : token.end() + 1] == b":":
+            keys.add(text[1:-1].decode())
+    if depth or body.strip()[:1] not in (b"{", b"["):
+        raise ValueError("not a whole object")
+    return frozenset(keys)
+
+
 decode_activities: Final = _activities
 """/sync/last_activities as "section.key" -> time, as it was sent."""
 decode_minimal: Final = _minimal
 """/sync/watched/*?extended=min: Trakt id -> what was watched of it."""
+decode_minimal_keys: Final = _minimal_keys
+"""The same, its keys only: the Trakt ids of what was watched at all."""
 decode_settings: Final = one(SettingsBody)
 decode_stats: Final = one(StatsBody)
 decode_watching: Final = one(WatchingBody)
