@@ -746,12 +746,13 @@ async def test_fields_and_choice(hass: HomeAssistant, toy: None) -> None:
         "base_url",
         "key",
         "room",
+        "loud",
     ]
     assert flow.shown == {"base_url": "http://toy.local:1"}
-    await flow.send({"base_url": "toy", "key": "secret"})
+    await flow.send({"base_url": "toy", "key": "secret", "loud": True})
     assert flow.at["errors"] == {"base_url": "invalid_url"}
-    assert flow.shown == {"base_url": "toy", "key": "secret"}
-    await flow.send(SERVER)
+    assert flow.shown == {"base_url": "toy", "key": "secret", "loud": True}
+    await flow.send(SERVER | {"loud": True})
     assert flow.at["step_id"] == "toy_viewer"
     selector = flow.at["data_schema"].schema["viewer"]
     assert selector.config["options"] == [
@@ -765,7 +766,7 @@ async def test_fields_and_choice(hass: HomeAssistant, toy: None) -> None:
         "tracker": "toy",
         "account_id": "2",
         "base_url": "http://toy.local:8181",
-        "credentials": {"key": "secret", "viewer": "2"},
+        "credentials": {"key": "secret", "loud": "True", "viewer": "2"},
     }
     await hass.async_block_till_done()
     assert flow.at["result"].state is ConfigEntryState.LOADED

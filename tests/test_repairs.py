@@ -15,13 +15,13 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from custom_components.up_next import repairs
 from custom_components.up_next.account import Capability
 from custom_components.up_next.const import DOMAIN
-from custom_components.up_next.media import Episode, Ids, Movie, Season, Show
-from custom_components.up_next.outbox import OutboxEntry
-from custom_components.up_next.repairs import (
+from custom_components.up_next.issues import (
     forget_issues,
     update_access_issue,
     update_failed_writes_issue,
 )
+from custom_components.up_next.media import Episode, Ids, Movie, Season, Show
+from custom_components.up_next.outbox import OutboxEntry
 from custom_components.up_next.trackers.errors import AccessDenied, RateLimited
 from custom_components.up_next.writes import (
     ClearProgress,

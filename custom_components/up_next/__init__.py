@@ -16,8 +16,8 @@ from homeassistant.util.hass_dict import HassKey
 from .const import CONF_TRACKER, DOMAIN
 from .context import make_context
 from .coordinator import AccountCoordinator, UpNextConfigEntry
+from .issues import forget_issues
 from .pictures import async_setup_pictures
-from .repairs import forget_issues
 from .services import async_setup_services
 from .storage import (
     FILE,

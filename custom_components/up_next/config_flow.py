@@ -156,7 +156,7 @@ class UpNextConfigFlow(ConfigFlow, domain=DOMAIN):
         elif isinstance(step, Choice):
             handle = partial(self._choice, step, user_input)
         else:
-            handle = partial(self._device, step)
+            return await self._alone(partial(self._device, step), looks=True)
         return await self._alone(handle, looks=user_input is None)
 
     async def _alone(
@@ -206,8 +206,6 @@ class UpNextConfigFlow(ConfigFlow, domain=DOMAIN):
         """Get a code; once it was entered (or not), lead on. Who asks late, or twice, is led the same way."""
         if self._code is None:
             return await self._go_on(None, step)
-        if not self._code.waiting.done():
-            return self._progress(self._code)
         if (error := self._code.waiting.exception()) is None:
             following = self._after(step)
             name = self._step_id(following) if following else "account"
@@ -396,7 +394,8 @@ class UpNextConfigFlow(ConfigFlow, domain=DOMAIN):
             elif kept and value == self._saved[asked.name]:
                 value = ""
             marker = vol.Required if asked.required and not kept else vol.Optional
-            schema[marker(asked.name, description=suggest(value))] = text_selector(
+            shown = bool(value) if asked.kind is FieldKind.SWITCH else value
+            schema[marker(asked.name, description=suggest(shown))] = text_selector(
                 asked.kind
             )
         if all(asked.name != CONF_BASE_URL for asked in step.fields):

@@ -18,10 +18,10 @@ from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN, STALE_AFTER
 from .effects import Effect, apply, apply_to_detail
+from .issues import update_access_issue, update_failed_writes_issue
 from .library import Library, Overview, Playback, ShowDetail, overview
 from .media import Ids
 from .outbox import Outbox, OutboxEntry, OutboxStore
-from .repairs import update_access_issue, update_failed_writes_issue
 from .storage import CACHE_DELAY, LibraryCache
 from .trackers.errors import AccessDenied, RateLimited, SignInRequired, TrackerError
 from .trackers.tracker import Tracker

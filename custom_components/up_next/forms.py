@@ -89,7 +89,7 @@ def text_selector(kind: FieldKind) -> TextSelector | BooleanSelector:
     return TextSelector(TextSelectorConfig(type=_TEXT_TYPES[kind]))
 
 
-def suggest(value: str | Sequence[str]) -> dict[str, object] | None:
+def suggest(value: str | bool | Sequence[str]) -> dict[str, object] | None:
     """Return the description of a schema marker that fills its field in; None for an empty field."""
     return {"suggested_value": value} if value else None
 

@@ -1,4 +1,4 @@
-"""Repair issues: a service that refuses access, and writes that wait for a person."""
+"""The flow that pages through the writes that wait for a person: try again, choose another title, or drop."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Final, cast
 import voluptuous as vol
 
 from homeassistant.components.repairs import RepairsFlow
-from homeassistant.config_entries import ConfigEntry, ConfigEntryState
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.selector import (
     SelectOptionDict,
     SelectSelector,
@@ -22,11 +21,11 @@ from homeassistant.helpers.selector import (
     TextSelector,
 )
 from homeassistant.helpers.translation import async_get_translations
-from homeassistant.loader import async_get_loaded_integration
 from homeassistant.util import dt as dt_util
 
 from .account import Capability
-from .const import CONF_TRACKER, DOMAIN, RECEIPT_TIMEOUT
+from .const import DOMAIN, RECEIPT_TIMEOUT
+from .issues import CONF_ENTRY_ID
 from .media import Episode, Ids, MediaItem, MediaType, Movie, Season, Show, show_of
 from .outbox import OutboxEntry
 from .trackers.errors import TrackerError
@@ -39,73 +38,9 @@ if TYPE_CHECKING:
 
     from .coordinator import AccountCoordinator
 
-ACCESS_KEYS: Final = frozenset(
-    {"app_rejected", "blocked", "account_locked", "plan_required"}
-)
-"""The reasons of AccessDenied (trackers/errors.py) that have a text of their own."""
 NOT_FOUND: Final = "not_found"
-CONF_ENTRY_ID: Final = "entry_id"
 CONF_TEXT: Final = "text"
 CONF_CHOICE: Final = "choice"
-
-
-def update_access_issue(
-    hass: HomeAssistant, entry: ConfigEntry, error: TrackerError | None
-) -> None:
-    """Tell that a service refuses access and why, or (None) that it does no more."""
-    if error is None:
-        ir.async_delete_issue(hass, DOMAIN, _access_id(entry))
-        return
-    key = error.translation_key
-    ir.async_create_issue(
-        hass,
-        DOMAIN,
-        _access_id(entry),
-        is_fixable=False,
-        severity=ir.IssueSeverity.ERROR,
-        translation_key=key if key in ACCESS_KEYS else "app_rejected",
-        translation_placeholders={"account": entry.title, **error.placeholders},
-        learn_more_url=_help(hass, entry),
-    )
-
-
-def update_failed_writes_issue(
-    hass: HomeAssistant, entry: ConfigEntry, count: int
-) -> None:
-    """Tell how many writes of an account wait for a person; 0 takes the issue back."""
-    if not count:
-        ir.async_delete_issue(hass, DOMAIN, _failed_id(entry))
-        return
-    ir.async_create_issue(
-        hass,
-        DOMAIN,
-        _failed_id(entry),
-        is_fixable=True,
-        severity=ir.IssueSeverity.WARNING,
-        translation_key="failed_writes",
-        translation_placeholders={"account": entry.title, "count": str(count)},
-        data={CONF_ENTRY_ID: entry.entry_id},
-    )
-
-
-def forget_issues(hass: HomeAssistant, entry: ConfigEntry) -> None:
-    """Delete the account's issues."""
-    ir.async_delete_issue(hass, DOMAIN, _access_id(entry))
-    ir.async_delete_issue(hass, DOMAIN, _failed_id(entry))
-
-
-def _access_id(entry: ConfigEntry) -> str:
-    return f"access_denied_{entry.entry_id}"
-
-
-def _failed_id(entry: ConfigEntry) -> str:
-    return f"failed_writes_{entry.entry_id}"
-
-
-def _help(hass: HomeAssistant, entry: ConfigEntry) -> str:
-    """Return the address of the page about the account's tracker."""
-    home = async_get_loaded_integration(hass, DOMAIN).documentation
-    return f"{home}/blob/main/docs/trackers/{entry.data[CONF_TRACKER]}.md"
 
 
 async def async_create_fix_flow(
