@@ -494,13 +494,22 @@ async def test_settings_of_an_account_that_is_down(
 
 
 async def test_every_kind_of_setting(
-    hass: HomeAssistant, toy: None, quick: None
+    hass: HomeAssistant, toy: None, quick: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    entry = _toy_entry(order="gone", lists=["9"])
+    asked: list[Toy] = []
+
+    async def choices(self: Toy, name: str) -> dict[str, str]:
+        asked.append(self)
+        return Toy.lists
+
+    monkeypatch.setattr(Toy, "choices", choices)
+    entry = _toy_entry(order="gone", lists=["9"], other="kept")
     entry.add_to_hass(hass)
     assert await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
+    asked.clear()
     flow = await options(hass, entry.entry_id)
+    assert {id(tracker) for tracker in asked} == {id(entry.runtime_data.tracker)}
     assert flow.shown == {"kinds": ["movies", "shows"], "order": "gone", "lists": ["9"]}
     assert offered(flow, "order") == ["newest", "oldest", "gone"]
     assert offered(flow, "lists") == ["9", "7", "8"]
@@ -517,12 +526,19 @@ async def test_every_kind_of_setting(
         "order": "newest",
         "lists": ["7", "8"],
         "folder": "8",
+        "other": "kept",
     }
     flow = await options(hass, entry.entry_id)
     assert flow.shown == {"order": "newest", "lists": ["7", "8"], "folder": "8"}
     await flow.send({"order": "newest"})
     await hass.async_block_till_done()
-    assert entry.options == {"kinds": [], "order": "newest", "lists": [], "folder": ""}
+    assert entry.options == {
+        "kinds": [],
+        "order": "newest",
+        "lists": [],
+        "folder": "",
+        "other": "kept",
+    }
 
 
 @pytest.mark.parametrize(
