@@ -18,6 +18,7 @@ import orjson
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.storage import Store
+from homeassistant.util.hass_dict import HassKey
 
 from .const import DOMAIN
 from .executor import async_run
@@ -381,6 +382,9 @@ def _moment(at: datetime | None) -> str:
     return (at or _BEGINNING).astimezone(UTC).isoformat(timespec="microseconds")
 
 
+_LOCKS: Final[HassKey[dict[str, asyncio.Lock]]] = HassKey(f"{DOMAIN}_token_locks")
+
+
 class _StoredTokens(TypedDict):
     access: str
     expires_at: str
@@ -403,6 +407,8 @@ class TokensOnDisk:
             private=True,
             atomic_writes=True,
         )
+        locks = hass.data.setdefault(_LOCKS, {})
+        self.lock = locks.setdefault(account, asyncio.Lock())
 
     async def load(self) -> Tokens | None:
         """Return the tokens as last saved."""

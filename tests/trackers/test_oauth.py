@@ -130,6 +130,17 @@ async def test_a_refresh_that_fails_changes_nothing(
     assert await kept.access_token() == "a2"
 
 
+async def test_two_keepers_of_one_account_refresh_once(
+    tokens: MemoryTokenStore, issuer: Issuer, clock: Clock
+) -> None:
+    """The account's own tracker, and one that a flow has made for it."""
+    await tokens.save(first(clock, minutes=1))
+    one, other = keeper(tokens, issuer, clock), keeper(tokens, issuer, clock)
+    asked = await asyncio.gather(one.access_token(), other.access_token())
+    assert asked == ["a1", "a1"]
+    assert issuer.count == 1
+
+
 async def test_without_tokens_one_has_to_sign_in(
     tokens: MemoryTokenStore, issuer: Issuer, clock: Clock
 ) -> None:

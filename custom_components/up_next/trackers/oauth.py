@@ -23,7 +23,14 @@ class Tokens:
 
 
 class TokenStore(Protocol):
-    """Where one account's tokens are kept."""
+    """Where one account's tokens are kept.
+
+    Whoever refreshes them holds `lock`, which is the same for all stores of the account.
+    """
+
+    @property
+    def lock(self) -> asyncio.Lock:
+        """Return the account's lock."""
 
     async def load(self) -> Tokens | None:
         """Return the tokens as last saved."""
@@ -37,6 +44,7 @@ class MemoryTokenStore:
 
     def __init__(self, tokens: Tokens | None = None) -> None:
         self.tokens = tokens
+        self.lock = asyncio.Lock()
 
     async def load(self) -> Tokens | None:
         """Return the tokens as last saved."""
@@ -68,7 +76,6 @@ class TokenKeeper:
         self._margin = margin
         self._now = now
         self._tokens: Tokens | None = None
-        self._lock = asyncio.Lock()
 
     async def access_token(self) -> str:
         """Return a token that is good for a while yet. Raises SignInRequired when there is none."""
@@ -82,7 +89,7 @@ class TokenKeeper:
         return await asyncio.shield(self._renew(stale))
 
     async def _renew(self, stale: str) -> str:
-        async with self._lock:
+        async with self._store.lock:
             tokens = await self._load()
             if tokens.access == stale:
                 tokens = await self._refresh(tokens)
