@@ -18,7 +18,6 @@ class Body:
 
     movies: list[Json] = field(default_factory=list)
     shows: list[Json] = field(default_factory=list)
-    seasons: list[Json] = field(default_factory=list)
     episodes: list[Json] = field(default_factory=list)
 
     def add(self, item: MediaItem, **options: str | int) -> None:
@@ -46,14 +45,13 @@ class Body:
 
     def __bool__(self) -> bool:
         """Say whether there is anything to post."""
-        return bool(self.movies or self.shows or self.seasons or self.episodes)
+        return bool(self.movies or self.shows or self.episodes)
 
     def json(self) -> dict[str, Json]:
         """Return the body without empty arrays."""
         parts: dict[str, Json] = {
             "movies": self.movies,
             "shows": self.shows,
-            "seasons": self.seasons,
             "episodes": self.episodes,
         }
         return {name: rows for name, rows in parts.items() if rows}
