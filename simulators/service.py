@@ -42,7 +42,8 @@ class Fault:
 
     kinds: status (answer `status` with `body` and `headers`), html, empty, broken_json (the real answer, cut),
     drop (connection closed in mid-body after the request was carried out), reset (closed before it was),
-    lost (carried out, then closed without an answer), hang (no answer for `seconds`, not carried out).
+    lost (carried out, then closed without an answer), late (carried out, answered after `seconds`),
+    hang (no answer for `seconds`, not carried out).
     """
 
     kind: str
@@ -132,7 +133,10 @@ class Service:
     @asynccontextmanager
     async def serve(self, port: int = 0) -> AsyncIterator[str]:
         """Serve on loopback and yield the base URL; port 0 takes any free one."""
-        runner = web.AppRunner(self.app(), access_log=None, shutdown_timeout=0.2)
+        # a client that has gone is not answered any more, however late the answer
+        runner = web.AppRunner(
+            self.app(), access_log=None, shutdown_timeout=0.2, handler_cancellation=True
+        )
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", port)
         await site.start()
@@ -183,6 +187,8 @@ class Service:
             counted=response.headers.get("X-Uncounted") != "1",
         )
         response.headers.popall("X-Uncounted", None)
+        if fault is not None and fault.kind == "late":
+            await asyncio.sleep(fault.seconds)
         if fault is not None and fault.kind == "lost":
             _close(request)
         elif fault is not None and fault.kind == "drop":

@@ -9,7 +9,13 @@ from hypothesis import given, strategies as st
 import pytest
 
 from custom_components.up_next.account import Account, Capability
-from custom_components.up_next.effects import Effect, apply, same
+from custom_components.up_next.effects import (
+    Effect,
+    apply,
+    apply_to_detail,
+    marks,
+    same,
+)
 from custom_components.up_next.library import (
     EpisodeDetail,
     Library,
@@ -23,6 +29,7 @@ from custom_components.up_next.library import (
 )
 from custom_components.up_next.media import Episode, Ids, MediaItem, Movie, Season, Show
 from custom_components.up_next.writes import (
+    CheckIn,
     ClearProgress,
     MarkUnwatched,
     MarkWatched,
@@ -30,6 +37,8 @@ from custom_components.up_next.writes import (
     Rate,
     Receipt,
     RemovePlays,
+    Scrobble,
+    ScrobbleAction,
     SetHidden,
     SetProgress,
     SetWatchlisted,
@@ -180,6 +189,92 @@ def test_resume_positions() -> None:
         SetProgress(item=episode(1, show=Show(title="x")), progress=5)
     ).playbacks[0]
     assert unknown.progress == 5
+
+
+def told(item: Movie | Episode, action: ScrobbleAction, **more: float) -> Scrobble:
+    began = NOW - timedelta(hours=3)
+    at = NOW - timedelta(hours=1)
+    return Scrobble(
+        item=item,
+        action=action,
+        at=at,
+        viewing="v",
+        started_at=began,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def with_playbacks() -> Library:
+    account = Account(id="1", name="Ada", can=Capability.PLAYBACKS)
+    return replace(library(), account=account)
+
+
+def test_what_a_player_leaves_behind() -> None:
+    """Where one can go on watching; what plays now is not told by effects."""
+    shelf = with_playbacks()
+    started = after(told(MOVIE, ScrobbleAction.START, progress=30), shelf)
+    assert (started.playbacks, started.watching) == ((), None)
+    assert after(told(episode(1), ScrobbleAction.START), shelf).playbacks == (
+        shelf.playbacks
+    )
+    for action in (ScrobbleAction.PAUSE, ScrobbleAction.STOP):
+        [playback] = after(
+            told(MOVIE, action, progress=50, position=3300), shelf
+        ).playbacks
+        assert playback == Playback(
+            item=MOVIE,
+            state=PlaybackState.PAUSED,
+            updated_at=NOW - timedelta(hours=1),
+            progress=50,
+            position=3300,
+            duration=6600,
+        )
+        [by_seconds] = after(told(MOVIE, action, position=3300), shelf).playbacks
+        assert by_seconds == playback
+        # where it stopped is not known: what was known stays
+        assert after(told(MOVIE, action), shelf).playbacks == shelf.playbacks
+        # nor is it kept by a service that keeps no positions
+        assert after(told(MOVIE, action, progress=50)).playbacks == library().playbacks
+
+
+def test_what_a_player_played_to_its_end_is_watched() -> None:
+    seen = after(told(MOVIE, ScrobbleAction.WATCHED, progress=97), with_playbacks())
+    assert (seen.movies["5"].watched, seen.playbacks) == (True, ())
+    before = overview(library(), NOW).unwatched
+    write = told(episode(3), ScrobbleAction.WATCHED, progress=97)
+    assert overview(after(write), NOW).unwatched == before - 1
+    row = after(write, detail=detail((1, 1), (1, 2))).shows["1"]
+    assert row.next_episode is not None
+    assert (row.next_episode.season, row.next_episode.number) == (2, 1)
+    known = apply_to_detail(detail((1, 1)), [Effect(write=write)], NOW)
+    assert [e.watched for e in known.episodes if e.episode.season == 1] == [
+        True,
+        False,
+        True,
+    ]
+    paused = told(episode(3), ScrobbleAction.PAUSE, progress=97)
+    assert apply_to_detail(detail((1, 1)), [Effect(write=paused)], NOW) == detail(
+        (1, 1)
+    )
+
+
+def test_a_check_in_shows_nowhere() -> None:
+    assert after(CheckIn(item=MOVIE)) == library()
+
+
+@pytest.mark.parametrize(
+    ("write", "watched"),
+    [
+        (MarkWatched(item=MOVIE, watched_at=NOW), True),
+        (told(MOVIE, ScrobbleAction.WATCHED), True),
+        (MarkUnwatched(item=MOVIE), False),
+        (told(MOVIE, ScrobbleAction.STOP), None),
+        (CheckIn(item=MOVIE), None),
+        (Rate(item=MOVIE, rating=5), None),
+    ],
+)
+def test_what_marks(write: Write, watched: bool | None) -> None:
+    assert marks(write) is watched
 
 
 def test_hiding_a_show_takes_it_out_of_the_count() -> None:

@@ -43,7 +43,14 @@ from custom_components.up_next.trackers.tracker import (
     SignInStep,
     Tracker,
 )
-from custom_components.up_next.writes import MarkWatched, Outcome, Receipt, Write
+from custom_components.up_next.writes import (
+    CheckIn,
+    MarkWatched,
+    Outcome,
+    Receipt,
+    Scrobble,
+    Write,
+)
 
 START = datetime(2026, 11, 21, 12, tzinfo=UTC)
 DONE = Receipt(outcome=Outcome.DONE)
@@ -124,7 +131,9 @@ class Heard:
 
 
 def title(write: Write) -> str:
-    assert isinstance(write, MarkWatched)
+    if isinstance(write, Scrobble):
+        return f"{write.action} {write.viewing}"
+    assert isinstance(write, (MarkWatched, CheckIn))
     assert isinstance(write.item, Movie)
     return write.item.title
 

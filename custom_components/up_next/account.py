@@ -45,8 +45,15 @@ class Capability(Flag):
     CLEAR_PROGRESS = auto()
     HIDE_SHOW = auto()
     # scrobbling
+    SCROBBLE = auto()
+    """Can be told what a player plays."""
+    CHECK_IN = auto()
+    """Can be told that watching begins, and counts it by itself once its length has passed."""
     HEARTBEAT = auto()
     """The service wants the start of what is being watched repeated every 15 minutes."""
+    # asking for one title (last: cached libraries hold the numbers of all that stand before)
+    LOOK_UP_PLAYBACK = auto()
+    """The resume position of one title can be asked for by the service's own id: `Tracker.bookmark`."""
 
     NONE = 0
 

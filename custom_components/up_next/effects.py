@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from .account import Capability
 from .library import (
     EpisodeDetail,
     Library,
@@ -19,14 +20,17 @@ from .library import (
     format_seen,
     parse_seen,
 )
-from .media import Episode, Ids, MediaItem, Movie, Season, Show, show_of
+from .media import Episode, Ids, MediaItem, Movie, Playable, Season, Show, show_of
 from .writes import (
+    CheckIn,
     ClearProgress,
     MarkUnwatched,
     MarkWatched,
     Rate,
     Receipt,
     RemovePlays,
+    Scrobble,
+    ScrobbleAction,
     SetHidden,
     SetProgress,
     SetWatchlisted,
@@ -75,16 +79,25 @@ def apply_to_detail(
 ) -> ShowDetail:
     """Return the show's episodes as they will be when the (un)marking writes among these are confirmed."""
     for effect in effects:
-        write = effect.write
-        if not isinstance(write, (MarkWatched, MarkUnwatched)) or isinstance(
-            write.item, Movie
-        ):
+        watched = marks(effect.write)
+        item = subject(effect.write)
+        if watched is None or isinstance(item, Movie):
             continue
-        show = write.item if isinstance(write.item, Show) else write.item.show
+        show = item if isinstance(item, Show) else item.show
         if same(show, detail.show):
-            watched = isinstance(write, MarkWatched)
-            detail = _marked(detail, write.item, now, watched=watched)
+            detail = _marked(detail, item, now, watched=watched)
     return detail
+
+
+def marks(write: Write) -> bool | None:
+    """Say whether a write makes its item watched or unwatched; None where it does neither."""
+    match write:
+        case MarkWatched() | Scrobble(action=ScrobbleAction.WATCHED):
+            return True
+        case MarkUnwatched():
+            return False
+        case _:
+            return None
 
 
 class _Draft:
@@ -127,13 +140,32 @@ class _Draft:
             case SetWatchlisted():
                 self._list(write)
             case SetProgress():
-                self._set_progress(write)
+                self._set_progress(
+                    write.item, write.progress, write.position, self._now
+                )
+            case Scrobble():
+                self._scrobble(effect, write)
             case ClearProgress():
                 self._forget_playback(write.item)
             case SetHidden():
                 self._hide(write)
-            case Rate():
+            case Rate() | CheckIn():
                 pass
+
+    def _scrobble(self, effect: Effect, write: Scrobble) -> None:
+        """Change what a playback leaves behind; what plays now is shown by who told of it."""
+        match write.action:
+            case ScrobbleAction.START:
+                self._forget_playback(write.item)
+            case ScrobbleAction.PAUSE | ScrobbleAction.STOP:
+                told = (write.progress, write.position) != (None, None)
+                if told and Capability.PLAYBACKS in self._library.account.can:
+                    self._set_progress(
+                        write.item, write.progress, write.position, write.at
+                    )
+            case ScrobbleAction.WATCHED:
+                self._mark(effect, write.item, watched=True)
+                self._forget_playback(write.item)
 
     def _mark(self, effect: Effect, item: MediaItem, *, watched: bool) -> None:
         if isinstance(item, Movie):
@@ -196,18 +228,23 @@ class _Draft:
                 *rest,
             )
 
-    def _set_progress(self, write: SetProgress) -> None:
-        self._forget_playback(write.item)
-        duration = write.item.runtime
-        progress, position = write.progress, write.position
+    def _set_progress(
+        self,
+        item: Playable,
+        progress: float | None,
+        position: float | None,
+        at: datetime,
+    ) -> None:
+        self._forget_playback(item)
+        duration = item.runtime
         if duration and progress is None and position is not None:
             progress = min(100.0, position / duration * 100)
         if duration and position is None and progress is not None:
             position = duration * progress / 100
         playback = Playback(
-            item=write.item,
+            item=item,
             state=PlaybackState.PAUSED,
-            updated_at=self._now,
+            updated_at=at,
             progress=progress,
             position=position,
             duration=duration,

@@ -27,7 +27,7 @@ from .trackers.errors import (
     Unsure,
 )
 from .trackers.tracker import QueuedWrite, Tracker
-from .writes import Outcome, Receipt, Write
+from .writes import Outcome, Receipt, Scrobble, ScrobbleAction, Write, keeps, supersedes
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -36,7 +36,8 @@ BACK_OFF: Final = (30.0, 120.0, 600.0, 3600.0, 21600.0)
 ANSWERED_ATTEMPTS: Final = 5
 """Attempts that the service may answer with an error of its own before a write is set aside."""
 KEEP: Final = timedelta(days=30)
-"""A write that could not be delivered for so long is set aside."""
+"""A write that could not be delivered for so long is set aside; what tells of the present is worth less (`keeps`)."""
+TOO_LATE: Final = Receipt(outcome=Outcome.REFUSED, reason="too_late")
 
 
 class State(StrEnum):
@@ -110,11 +111,19 @@ class Outbox:
         self._now = now
         self._pending: list[OutboxEntry] = []
         self._failed: dict[int, OutboxEntry] = {}
+        self._known: set[int] = set()
+        """Every entry that was taken up in this run, settled ones too: none is taken up twice."""
         self._waiting: dict[int, asyncio.Future[Receipt]] = {}
         self._wake = asyncio.Event()
         self._not_before: datetime | None = None
         self._halted = False
         self._offline = False
+        self._tried_at: datetime | None = None
+        """When sending failed last."""
+        self._waits_for = 0
+        """The entry that `_not_before` was set for; 0: it holds for all."""
+        self._answered: dict[int, int] = {}
+        """How often the service answered an entry with an error of its own."""
         self._singly_until = 0
         """The last entry of a batch that failed as a whole: up to it, writes are sent one by one."""
         self._sending = asyncio.Lock()
@@ -132,14 +141,19 @@ class Outbox:
     async def load(self) -> None:
         """Take up what an earlier run left behind."""
         interrupted: list[OutboxEntry] = []
+        found: list[OutboxEntry] = []
         for entry in await self._store.load():
+            if entry.id in self._known:
+                continue
             if entry.state is State.FAILED:
+                self._known.add(entry.id)
                 self._failed[entry.id] = entry
                 continue
             if entry.state is State.SENDING:
                 entry = replace(entry, state=State.UNSURE)
                 interrupted.append(entry)
-            self._pending.append(entry)
+            found.append(entry)
+        self._take(found)
         if interrupted:
             await self._store.update(interrupted)
         self._listener.changed()
@@ -156,10 +170,35 @@ class Outbox:
         if waited_for:
             loop = asyncio.get_running_loop()
             self._waiting.update((entry.id, loop.create_future()) for entry in entries)
-        self._pending.extend(entries)
+        self._take(entries)
+        self._hurry()
+        return entries
+
+    def adopt(self, entries: Sequence[OutboxEntry]) -> None:
+        """Get entries sent that were stored by somebody else, together with something that belongs to them.
+
+        Entries that are known already are left as they are.
+        """
+        self._take(entries)
+        self._hurry()
+
+    def _take(self, entries: Sequence[OutboxEntry]) -> None:
+        """Line up entries not known yet, in the order in which they were stored."""
+        fresh = [entry for entry in entries if entry.id not in self._known]
+        self._known.update(entry.id for entry in fresh)
+        self._pending = sorted(self._pending + fresh, key=lambda entry: entry.id)
+
+    def _hurry(self) -> None:
+        """Say that there is something new, and get it sent.
+
+        A service that could not be reached is tried again soon: it may be back, and what has just begun can't wait
+        for hours because older writes do.
+        """
+        if self._offline and self._not_before and self._tried_at:
+            soon = self._tried_at + timedelta(seconds=BACK_OFF[0])
+            self._not_before = min(self._not_before, soon)
         self._listener.changed()
         self._wake.set()
-        return entries
 
     async def receipts(
         self, entries: Sequence[OutboxEntry], timeout: float
@@ -191,12 +230,14 @@ class Outbox:
     async def flush(self) -> float | None:
         """Send what can be sent now. Returns the seconds to wait before the next try, None when nothing is due."""
         async with self._sending:
+            await self._tidy()
             while self._pending and not self._halted:
                 if self._not_before is not None:
                     if (pause := (self._not_before - self._now()).total_seconds()) > 0:
                         return pause
                     self._not_before = None
                 await self._send_batch()
+                await self._tidy()
             return None
 
     def resume(self) -> None:
@@ -215,9 +256,8 @@ class Outbox:
         fresh = replace(fresh, state=State.UNSURE)
         await self._store.update([fresh])
         await self._store.remove([entry_id])
-        self._pending.append(fresh)
-        self._listener.changed()
-        self._wake.set()
+        self._take([fresh])
+        self._hurry()
         return fresh
 
     async def drop(self, entry_id: int) -> None:
@@ -225,6 +265,30 @@ class Outbox:
         del self._failed[entry_id]
         await self._store.remove([entry_id])
         self._listener.changed()
+
+    async def _tidy(self) -> None:
+        """Give up what is not worth sending any more: it came too late, or something newer says it all."""
+        late = [entry for entry in self._pending if self._is_late(entry)]
+        gone = {entry.id for entry in late}
+        playing = [e for e in self._pending if isinstance(e.write, Scrobble)]
+        superseded = [
+            entry
+            for index, entry in enumerate(playing)
+            if entry.id not in gone
+            and any(supersedes(e.write, entry.write) for e in playing[index + 1 :])
+        ]
+        if late or superseded:
+            _LOGGER.debug(
+                "%s need not hear of %d write(s) any more",
+                self._tracker.name,
+                len(late) + len(superseded),
+            )
+            await self._settle([(entry, TOO_LATE) for entry in late + superseded])
+
+    def _is_late(self, entry: OutboxEntry) -> bool:
+        """Say whether an entry is not worth even a first attempt. What is kept for long gets its attempt first."""
+        keep = keeps(entry.write)
+        return keep < KEEP and self._now() - entry.created_at > keep
 
     async def _send_batch(self) -> None:
         writes = [entry.write for entry in self._pending]
@@ -281,6 +345,8 @@ class Outbox:
             self._listener.halted(error)
             return
         if isinstance(error, RateLimited):
+            self._offline = False
+            self._waits_for = 0
             self._not_before = self._now() + timedelta(seconds=error.retry_after)
             await self._keep(batch, unsure=False)
             return
@@ -289,15 +355,20 @@ class Outbox:
         if answered and len(batch) > 1:
             self._singly_until = batch[-1].id
         self._offline = not answered
+        self._tried_at = self._now()
+        self._waits_for = batch[0].id
         attempts = batch[0].attempts + 1
         delay = BACK_OFF[min(attempts, len(BACK_OFF)) - 1] * random.uniform(0.8, 1.2)  # noqa: S311
         self._not_before = self._now() + timedelta(seconds=delay)
+        if answered:
+            for entry in batch:
+                self._answered[entry.id] = self._answered.get(entry.id, 0) + 1
         kept = [replace(entry, attempts=attempts) for entry in batch]
         given_up = [
             entry
             for entry in kept
-            if (answered and attempts >= ANSWERED_ATTEMPTS)
-            or self._now() - entry.created_at > KEEP
+            if self._answered.get(entry.id, 0) >= ANSWERED_ATTEMPTS
+            or self._now() - entry.created_at > keeps(entry.write)
         ]
         await self._keep(
             [entry for entry in kept if entry not in given_up], unsure=unsure
@@ -324,7 +395,10 @@ class Outbox:
         self._pending = [changed.get(entry.id, entry) for entry in self._pending]
 
     async def _settle(self, settled: Sequence[tuple[OutboxEntry, Receipt]]) -> None:
-        """Close entries: forget them, or set aside what was refused with nobody waiting to hear of it."""
+        """Close entries: forget them, or set aside what was refused with nobody waiting to hear of it.
+
+        What tells of something that is over by now is never set aside: a person could do nothing about it.
+        """
         failed = [
             replace(
                 entry,
@@ -335,6 +409,7 @@ class Outbox:
             for entry, receipt in settled
             if receipt.outcome in (Outcome.NOT_FOUND, Outcome.REFUSED)
             and not self._is_heard(entry)
+            and not _passes(entry.write)
         ]
         set_aside = {entry.id for entry in failed}
         await self._store.update(failed)
@@ -343,16 +418,28 @@ class Outbox:
         )
         self._failed.update((entry.id, entry) for entry in failed)
         closed = {entry.id for entry, _ in settled}
+        if self._not_before is not None and self._waits_for in closed:
+            # it grew long for one that is gone now
+            soon = self._now() + timedelta(seconds=BACK_OFF[0])
+            self._not_before = min(self._not_before, soon)
         self._pending = [entry for entry in self._pending if entry.id not in closed]
         self._listener.settled(settled)
         self._listener.changed()
         for entry, receipt in settled:
+            self._answered.pop(entry.id, None)
+            if _passes(entry.write) and receipt.reason:
+                _LOGGER.debug("Forgotten by %s: %s", self._tracker.name, receipt.reason)
             if (future := self._waiting.get(entry.id)) and not future.done():
                 future.set_result(receipt)
 
     def _is_heard(self, entry: OutboxEntry) -> bool:
         future = self._waiting.get(entry.id)
         return future is not None and not future.done()
+
+
+def _passes(write: Write) -> bool:
+    """Say whether a write tells only how far a playback is."""
+    return isinstance(write, Scrobble) and write.action is not ScrobbleAction.WATCHED
 
 
 def _refusal(error: TrackerError) -> Receipt:

@@ -60,14 +60,45 @@ CREATE UNIQUE INDEX archive_viewing ON archive (account, title, watched_on);
 CREATE INDEX archive_entry ON archive (account, entry);
 CREATE INDEX archive_newest ON archive (account, watched_on DESC, logged_at DESC, id DESC);
 """,
+    """
+CREATE TABLE session (
+    audience TEXT NOT NULL,
+    place INTEGER NOT NULL,
+    session TEXT NOT NULL,
+    PRIMARY KEY (audience, place)
+) STRICT;
+CREATE TABLE counted (
+    audience TEXT NOT NULL,
+    viewing TEXT NOT NULL,
+    counted_at TEXT NOT NULL,
+    counted TEXT NOT NULL,
+    PRIMARY KEY (audience, viewing)
+) STRICT;
+CREATE INDEX counted_newest ON counted (audience, counted_at);
+CREATE TABLE decision (
+    signature TEXT PRIMARY KEY,
+    by_person INTEGER NOT NULL,
+    expires_at TEXT,
+    decision TEXT NOT NULL
+) STRICT;
+CREATE TABLE waiting (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    signature TEXT NOT NULL,
+    waiting TEXT NOT NULL
+) STRICT;
+CREATE INDEX waiting_signature ON waiting (signature);
+""",
 )
 """What makes a file of one version one of the next, from an empty file on; never changed once released."""
 SCHEMA_VERSION: Final = len(MIGRATIONS)
 
-CACHE_VERSION: Final = 1
+CACHE_VERSION: Final = 2
 CACHE_DELAY: Final = 30.0
 """Seconds for which changes of a library are gathered before the cache is written."""
 TOKENS_VERSION: Final = 1
+
+
+DATABASE: Final[HassKey[Database]] = HassKey(f"{DOMAIN}_database")
 
 
 class Database:
@@ -159,6 +190,34 @@ _encode_write = ORJSONEncoder(Write).encode
 _decode_write = ORJSONDecoder(Write).decode
 
 
+def insert_writes(
+    connection: sqlite3.Connection,
+    account: str,
+    writes: Sequence[Write],
+    created_at: datetime,
+) -> list[OutboxEntry]:
+    """Store new writes of `account` (the config entry's id), in order, in the transaction that `connection` is in.
+
+    For what must be stored together with something else; `Outbox.adopt` then gets the entries sent.
+    """
+    entries: list[OutboxEntry] = []
+    for write in writes:
+        cursor = connection.execute(
+            "INSERT INTO outbox (account, write, created_at, state) VALUES (?, ?, ?, ?)",
+            (
+                account,
+                _encode_write(write).decode(),
+                created_at.isoformat(),
+                State.PENDING,
+            ),
+        )
+        assert cursor.lastrowid is not None
+        entries.append(
+            OutboxEntry(id=cursor.lastrowid, write=write, created_at=created_at)
+        )
+    return entries
+
+
 class OutboxTable:
     """The outbox rows of one account (`outbox.OutboxStore`)."""
 
@@ -175,11 +234,11 @@ class OutboxTable:
         self, writes: Sequence[Write], created_at: datetime
     ) -> Sequence[OutboxEntry]:
         """Store new writes, in order."""
-
-        def work(connection: sqlite3.Connection) -> list[OutboxEntry]:
-            return [self._insert(connection, write, created_at) for write in writes]
-
-        return await self._database.run(work)
+        return await self._database.run(
+            lambda connection: insert_writes(
+                connection, self._account, writes, created_at
+            )
+        )
 
     async def update(self, entries: Sequence[OutboxEntry]) -> None:
         """Store the changed state of entries."""
@@ -243,21 +302,6 @@ class OutboxTable:
             except ValueError:
                 _LOGGER.exception("A stored write (row %d) can't be read", entry_id)
         return entries
-
-    def _insert(
-        self, connection: sqlite3.Connection, write: Write, created_at: datetime
-    ) -> OutboxEntry:
-        cursor = connection.execute(
-            "INSERT INTO outbox (account, write, created_at, state) VALUES (?, ?, ?, ?)",
-            (
-                self._account,
-                _encode_write(write).decode(),
-                created_at.isoformat(),
-                State.PENDING,
-            ),
-        )
-        assert cursor.lastrowid is not None
-        return OutboxEntry(id=cursor.lastrowid, write=write, created_at=created_at)
 
 
 _encode_play = ORJSONEncoder(Play).encode

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 from .library import Play, ShowProgress
 from .media import MediaItem, Playable, Show
@@ -90,6 +90,45 @@ class SetHidden:
     kind: Literal["set_hidden"] = "set_hidden"
 
 
+class ScrobbleAction(StrEnum):
+    """What a player did, as trackers are told."""
+
+    START = "start"
+    PAUSE = "pause"
+    STOP = "stop"
+    """Ended too early to count: what remains is a resume point."""
+    WATCHED = "watched"
+    """Ended, and counts as watched."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scrobble:
+    """Tell about a playback.
+
+    `progress` (percent 0-100) and `position` (seconds) were true at `at` (UTC); None where no length is known.
+    `viewing` names the viewing: the same for all that is told of it, and for no other. It began at `started_at`
+    (UTC). `rewatch` says that the account has counted an earlier viewing of the item.
+    """
+
+    item: Playable
+    action: ScrobbleAction
+    at: datetime
+    viewing: str
+    started_at: datetime
+    progress: float | None = None
+    position: float | None = None
+    rewatch: bool = False
+    kind: Literal["scrobble"] = "scrobble"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckIn:
+    """Say that watching begins now, with no player to follow; the service counts it once its length has passed."""
+
+    item: Playable
+    kind: Literal["check_in"] = "check_in"
+
+
 type Write = (
     MarkWatched
     | MarkUnwatched
@@ -99,12 +138,49 @@ type Write = (
     | SetProgress
     | ClearProgress
     | SetHidden
+    | Scrobble
+    | CheckIn
 )
 
 
 def subject(write: Write) -> MediaItem:
     """Return the media item that a write is about."""
     return write.show if isinstance(write, SetHidden) else write.item
+
+
+_KEEP: Final = timedelta(days=30)
+_KEEP_SCROBBLE: Final = {
+    ScrobbleAction.START: timedelta(minutes=5),
+    ScrobbleAction.PAUSE: timedelta(minutes=5),
+    ScrobbleAction.STOP: timedelta(days=1),
+}
+
+
+def keeps(write: Write) -> timedelta:
+    """Return for how long a write is worth sending: that something began is worthless when late."""
+    match write:
+        case Scrobble():
+            return _KEEP_SCROBBLE.get(write.action, _KEEP)
+        case CheckIn():
+            return _KEEP_SCROBBLE[ScrobbleAction.START]
+        case _:
+            return _KEEP
+
+
+def supersedes(write: Write, earlier: Write) -> bool:
+    """Say whether an earlier write, not sent yet, need not be sent any more because of this one.
+
+    Of what plays, an account needs to hear the latest only; that something was watched is never dropped.
+    """
+    if not isinstance(earlier, Scrobble) or not isinstance(write, Scrobble):
+        return False
+    match earlier.action:
+        case ScrobbleAction.START | ScrobbleAction.PAUSE:
+            return True
+        case ScrobbleAction.STOP:
+            return write.viewing == earlier.viewing
+        case ScrobbleAction.WATCHED:
+            return False
 
 
 class Outcome(StrEnum):

@@ -67,6 +67,8 @@ class Viewing:
         self.rows: dict[Key, Row] = {}
         self._sorted: list[Row] | None = None
         self.subscribed: set[int] = set()
+        self.watched_from: float | None = None
+        """Percent from which a position marks as watched. Whether the service does that at all is not known."""
         self.folders: dict[int, Folder] = {}
         self._folder_ids = count(161701)
         for show, episode, at in viewer.episodes:
@@ -110,10 +112,17 @@ class Viewing:
         self._change(key, WATCHED if watched else NEVER, time, at or self.now())
 
     def mark_time(self, key: Key, time: int, at: int | None = None) -> None:
-        """Set the resume point. It marks nothing as watched, and opens a history row."""
+        """Set the resume point, and open a history row; whether that marks as watched is `watched_from`'s affair."""
         at = at or self.now()
         before = self.mark(*key)
         status = STARTED if before.status == NEVER and time > 0 else before.status
+        video = self.video(key)
+        if (
+            self.watched_from is not None
+            and video is not None
+            and time >= video.duration * self.watched_from / 100
+        ):
+            status = WATCHED
         self._change(key, status, time, at)
         self._see(key, time, at)
 

@@ -14,6 +14,13 @@ from .shelf import Shelf
 FINISHED = 80.0
 """Percent from which a stop counts as watched; fixed on the server."""
 AGAIN = timedelta(hours=1)
+APART = timedelta(days=2)
+"""How long a viewing must be over before another one of the same item is recorded."""
+MOST = 50
+"""Rewatches recorded of one item."""
+PAID = ("pro", "vip")
+USUAL = {"movie": 90 * 60, "tv": 45 * 60, "anime": 25 * 60}
+"""Seconds that the server assumes for what it has no length of."""
 
 
 @dataclass(slots=True)
@@ -30,7 +37,8 @@ class Playing:
     @property
     def runtime(self) -> float:
         """Length in seconds."""
-        return self.episode.runtime if self.episode else self.title.runtime
+        own = self.episode.runtime if self.episode else self.title.runtime
+        return own or USUAL[kind_of(self.title)]
 
     def progress_at(self, now: datetime) -> float:
         """Extrapolate, as the server does."""
@@ -54,6 +62,8 @@ class Player:
         self.session: Playing | None = None
         self.paused: dict[int, Playing] = {}
         self.finished: dict[tuple[int, int, int], datetime] = {}
+        self.rewatches: dict[tuple[int, int, int], list[datetime]] = {}
+        self.plan = "free"
         self.keep = timedelta(days=7)
         self._next_id = 10916890
 
@@ -65,8 +75,10 @@ class Player:
             if session.checkin:
                 self._finish(session)
 
-    def take(self, action: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Carry out start, pause, stop or checkin and return the reply."""
+    def take(
+        self, action: str, body: dict[str, Any], *, again: bool = False
+    ) -> dict[str, Any]:
+        """Carry out start, pause, stop or checkin and return the reply; `again` is the query's `allow_rewatch`."""
         self.settle()
         now = self.shelf.clock.now()
         playing = self._read(action, body, now)
@@ -88,14 +100,32 @@ class Player:
         if same:
             self.session = None
         if action == "stop" and playing.progress >= FINISHED:
-            again = self.finished.get(playing.key)
-            if again is not None and now - again < AGAIN:
-                raise AlreadyWatched(again)
+            before = self.finished.get(playing.key)
+            if before is not None and now - before < AGAIN:
+                raise AlreadyWatched(before)
+            known = self._seen_at(playing.key)
             self._finish(playing)
             playing.id = self._id()
-            return _reply("scrobble", playing)
+            reply = _reply("scrobble", playing)
+            if again and known is not None and self.rewatch(playing.key, now):
+                reply |= {"rewatch_id": self._id(), "rewatch_status": "active"}
+            return reply
         self.pause(playing)
         return _reply("pause", playing)
+
+    def _seen_at(self, key: tuple[int, int, int]) -> datetime | None:
+        entry = self.shelf.entries.get(key[0])
+        return None if entry is None else entry.watched.get(key[1:])
+
+    def rewatch(self, key: tuple[int, int, int], at: datetime) -> bool:
+        """Record one more viewing of what was watched before, where the plan and the time since allow that."""
+        made = self.rewatches.get(key, [])
+        first = self._seen_at(key)
+        before = max([*made, *([first] if first else [])], default=at)
+        if self.plan not in PAID or at - before < APART or len(made) >= MOST:
+            return False
+        self.rewatches[key] = [*made, at]
+        return True
 
     def pause(self, playing: Playing) -> None:
         """Keep a resumable playback: at most one per title."""
@@ -166,6 +196,7 @@ class Player:
             isinstance(progress, bool)
             or not isinstance(progress, int | float)
             or not 0 <= progress <= 100
+            or round(progress, 2) != progress
         ):
             raise Refused(400, "wrong_parameter", 'Wrong "progress" parameter')
         title = self.shelf.match(

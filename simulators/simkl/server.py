@@ -16,6 +16,7 @@ from ..clock import Clock
 from .answers import BUCKETS, Refused, answer, instant, refusal, stamp
 from .gate import Gate
 from .grants import CLIENT_ID, Grant, Grants
+from .lock import Lock
 from .player import AlreadyWatched, Player
 from .rows import Calendars, row
 from .shelf import Entry, Shelf
@@ -63,7 +64,7 @@ class Simkl(User, Titles):
     def seed(self, viewer: Viewer) -> None:
         self.shelf = Shelf(self.catalogue, self.clock, viewer)
         self.player = Player(self.shelf)
-        self.writes = Writes(self.shelf)
+        self.writes = Writes(self.shelf, self.player.rewatch)
         self.grants = Grants(self.clock)
         self.calendars = Calendars(self.shelf)
         self.gate = Gate(self.clock)
@@ -71,7 +72,10 @@ class Simkl(User, Titles):
         self._gets: deque[float] = deque()
         self._last_post = 0.0
         self._blocked_until = 0.0
-        self._locked_until = 0.0
+        self._locked = Lock(self.clock)
+        """Held by scrobbles, against every write."""
+        self._busy = Lock(self.clock)
+        """Held by other writes, against scrobbles."""
         self._writing = False
 
     def approve(self, code: str | None = None, *, deny: bool = False) -> None:
@@ -106,6 +110,7 @@ class Simkl(User, Titles):
             "lists": lists,
             "playbacks": len(self.player.paused),
             "watching": self.player.session is not None,
+            "rewatches": sum(map(len, self.player.rewatches.values())),
             "quota": self._limit(),
             "used": self.used,
             "grants": len(self.grants.grants),
@@ -329,20 +334,19 @@ class Simkl(User, Titles):
         """Wrap a change of the library: a locked user is refused, the reply is 201."""
 
         def handle(request: web.Request) -> web.Response:
-            if self._locked():
+            self.player.plan = self.plan
+            if self.pacing and self._locked:
                 text = "Another sync is in progress for this user, please retry later."
                 return answer({"error": "rate_limit", "error_description": text}, 400)
+            self._busy.set(self.lock_seconds)
             body = request["body"]
             return answer(change(body if isinstance(body, dict) else {}, request), 201)
 
         return self._reading(handle)
 
     def lock(self, seconds: float) -> None:
-        """Hold the write lock for so many real seconds, as a write from elsewhere would."""
-        self._locked_until = self.clock.monotonic() + seconds
-
-    def _locked(self) -> bool:
-        return self.pacing and self.clock.monotonic() < self._locked_until
+        """Hold the write lock for so many seconds, as a write from elsewhere would."""
+        self._locked.set(seconds)
 
     # sync -----------------------------------------------------------------------------------------------------
 
@@ -459,11 +463,15 @@ class Simkl(User, Titles):
         action = request.match_info["action"]
         if action not in ("start", "pause", "stop", "checkin"):
             raise Refused(404, "url_failed")
-        if self._locked():
+        if self.pacing and (self._locked or self._busy):
             raise Refused(400, "RATE_LIMIT")
         body = request["body"]
-        reply = self.player.take(action, body if isinstance(body, dict) else {})
-        self._locked_until = self.clock.monotonic() + self.lock_seconds
+        self.player.plan = self.plan
+        again = request.query.get("allow_rewatch") == "yes"
+        reply = self.player.take(
+            action, body if isinstance(body, dict) else {}, again=again
+        )
+        self._locked.set(self.lock_seconds)
         return answer(reply, 201)
 
     # the user and titles --------------------------------------------------------------------------------------

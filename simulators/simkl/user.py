@@ -32,7 +32,7 @@ class User(Service):
     player: Player
 
     def lock(self, seconds: float) -> None:
-        """Hold the write lock for so many real seconds, as a write from elsewhere would."""
+        """Hold the write lock for so many seconds, as a write from elsewhere would."""
         raise NotImplementedError
 
     def _title(

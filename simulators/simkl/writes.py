@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from ..catalogue import CatalogueMovie, CatalogueShow
@@ -9,6 +11,7 @@ from .answers import BUCKETS, Refused, instant
 from .shelf import Entry, Shelf
 
 type Json = dict[str, Any]
+type Rewatch = Callable[[tuple[int, int, int], datetime], bool]
 
 SIMKL_TYPES = {"tv": "tv", "anime": "anime", "movie": "movie"}
 
@@ -33,9 +36,10 @@ def _echo(item: Json, kind: str) -> Json:
 class Writes:
     """The write endpoints, as functions of a body."""
 
-    def __init__(self, shelf: Shelf) -> None:
-        """Write to this library."""
+    def __init__(self, shelf: Shelf, rewatch: Rewatch) -> None:
+        """Write to this library; `rewatch` records one more viewing of what was watched before."""
         self.shelf = shelf
+        self.rewatch = rewatch
 
     # history --------------------------------------------------------------------------------------------------
 
@@ -59,13 +63,18 @@ class Writes:
             )
             listed = int(title.ids["simkl"]) in self.shelf.entries
             entry = self.shelf.file(title)
+            known = set(entry.watched)
             if isinstance(title, CatalogueMovie):
                 count = self._history_movie(entry, item, when, at)
+                if query.get("allow_rewatch") == "yes":
+                    count += self._again(entry, known, [((0, 0), when)], at)
                 added["movies"] += count
             else:
                 whole, count, lost = self._history_show(
                     entry, title, item, when, at, fill=fill
                 )
+                if query.get("allow_rewatch") == "yes":
+                    count += self._again(entry, known, _named(item), at)
                 added["shows"] += whole
                 added["episodes"] += 0 if whole else count
                 if lost:
@@ -83,6 +92,18 @@ class Writes:
         for item in body.get("episodes") or []:
             added["episodes"] += self._history_episode(item, missing, at)
         return {"added": added, "not_found": missing}
+
+    def _again(
+        self,
+        entry: Entry,
+        known: set[tuple[int, int]],
+        named: list[tuple[tuple[int, int], datetime | None]],
+        at: datetime,
+    ) -> int:
+        return sum(
+            key in known and self.rewatch((entry.simkl, *key), when or at)
+            for key, when in named
+        )
 
     def _history_movie(self, entry: Entry, item: Json, when: Any, at: Any) -> int:
         status = item.get("status")
@@ -305,6 +326,21 @@ class Writes:
                 self.shelf.rate(entry, None, at)
                 deleted[name] += 1
         return {"deleted": deleted, "not_found": missing}
+
+
+def _named(item: Json) -> list[tuple[tuple[int, int], datetime | None]]:
+    """Return the episodes that an item names one by one, each with its own time."""
+    seasons = item.get("seasons") or [
+        {"number": 1, "episodes": item.get("episodes") or []}
+    ]
+    return [
+        (
+            (season["number"], int(one.get("number", -1))),
+            instant(one["watched_at"], "watched_at") if one.get("watched_at") else None,
+        )
+        for season in seasons
+        for one in season.get("episodes") or []
+    ]
 
 
 def _status(entry: Entry) -> Json:

@@ -7,12 +7,12 @@ from typing import Any
 
 from aiohttp import web
 
-from simulators.catalogue import CatalogueEpisode, CatalogueMovie, CatalogueShow
+from simulators.catalogue import CatalogueEpisode, CatalogueShow
 
 from .browsing import Browsing
 from .oauth import CLIENT_ID, CLIENT_SECRET, Grant
 from .reading import Reading
-from .scrobbling import Scrobbling
+from .scrobbling import Found, Scrobbling
 from .state import Play, season_id
 
 __all__ = ["CLIENT_ID", "CLIENT_SECRET", "Trakt"]
@@ -137,13 +137,37 @@ class Trakt(Reading, Browsing, Scrobbling):
         progress: float = 0.0,
     ) -> None:
         """Start to watch something on another device."""
-        found: tuple[CatalogueShow | CatalogueMovie, CatalogueEpisode | None]
+        self.start_watching(self._found(show, season, number, movie), progress)
+
+    def _found(
+        self, show: int | None, season: int, number: int, movie: int | None
+    ) -> Found:
         if movie is not None:
-            found = (self.account.movie(movie), None)
-        else:
-            assert show is not None
-            found = self._episode(show, season, number)
-        self.start_watching(found, progress)
+            return self.account.movie(movie), None
+        assert show is not None
+        return self._episode(show, season, number)
+
+    def finish(
+        self,
+        *,
+        show: int | None = None,
+        season: int = 1,
+        number: int = 1,
+        movie: int | None = None,
+    ) -> Play:
+        """Scrobble the end of something from another player, now."""
+        return self.keep_play(self._found(show, season, number, movie))
+
+    def check_in(
+        self,
+        *,
+        show: int | None = None,
+        season: int = 1,
+        number: int = 1,
+        movie: int | None = None,
+    ) -> None:
+        """Check in on the website."""
+        self.start_checkin(self._found(show, season, number, movie))
 
     def stop_playing(self) -> None:
         """Stop whatever plays, without saving a position."""
@@ -215,6 +239,10 @@ class Trakt(Reading, Browsing, Scrobbling):
                 return web.json_response({"changed": self.hide(**data)})
             case "start_watching":
                 self.play(**data)
+            case "finish":
+                return web.json_response({"id": self.finish(**data).id})
+            case "check_in":
+                self.check_in(**data)
             case "stop_watching":
                 self.stop_playing()
             case "pause":
@@ -240,7 +268,9 @@ class Trakt(Reading, Browsing, Scrobbling):
                     self.limits |= value
                 case "vip_only":
                     self.vip_only = set(value)
-                case "nitro" | "locked" | "deactivated" | "vip" | "scrobble_permission":
+                case "scrobble_permission" | "checkin_permission":
+                    setattr(self, name, bool(value))
+                case "nitro" | "locked" | "deactivated" | "vip":
                     setattr(self, name, value)
                 case _:
                     raise web.HTTPBadRequest(text=f"unknown setting {name}")

@@ -101,6 +101,7 @@ class TraktBase(Service):
         self.vip_only: set[str] = set()
         """Regular expressions of "METHOD path" that answer 426."""
         self.scrobble_permission = True
+        self.checkin_permission = True
         self._gets: deque[float] = deque()
         self._last_write = float("-inf")
 

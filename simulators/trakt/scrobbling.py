@@ -10,7 +10,7 @@ from aiohttp import web
 from simulators.catalogue import CatalogueEpisode, CatalogueMovie, CatalogueShow
 
 from .base import reply
-from .state import MediaKey, Watching, iso, minute
+from .state import MediaKey, Play, Watching, iso, minute
 from .writing import Writing, known
 
 type Found = tuple[CatalogueShow | CatalogueMovie, CatalogueEpisode | None]
@@ -63,6 +63,8 @@ class Scrobbling(Writing):
         if not self.scrobble_permission:
             return web.Response(status=403, text="Forbidden")
         body = await self.body(request)
+        if ("movie" in body) == ("episode" in body):
+            return web.Response(status=422)
         progress = body.get("progress")
         if isinstance(progress, bool) or not isinstance(progress, (int, float)):
             return web.Response(status=422)
@@ -137,22 +139,28 @@ class Scrobbling(Writing):
             return self._answer_scrobble("pause", found, progress)
         if len(account.plays) >= self.limits["history"]:
             return self.over_limit(self.limits["history"])
-        play = account.add_play(*found, now, "scrobble")
-        runtime = timedelta(seconds=(found[1] or found[0]).runtime)
-        account.scrobbled[key] = (minute(now), now + runtime)
+        play = self.keep_play(found)
         return self._answer_scrobble("scrobble", found, progress, play.id)
 
+    def keep_play(self, found: Found) -> Play:
+        """Add a play by scrobbling; for the item's length the same is not counted again (how long is not known)."""
+        now = self.clock.now()
+        self.account.watching = None
+        play = self.account.add_play(*found, now, "scrobble")
+        runtime = timedelta(seconds=(found[1] or found[0]).runtime)
+        self.account.scrobbled[play.key] = (minute(now), now + runtime)
+        return play
+
     async def _checkin(self, request: web.Request) -> web.StreamResponse:
+        if not self.checkin_permission:
+            return web.Response(status=403, text="Forbidden")
         current = self.account.watching
         if current is not None and current.action == "checkin":
             return reply({"expires_at": iso(current.expires_at)}, 409)
         found = self._wanted(await self.body(request))
         if found is None:
             return web.Response(status=404)
-        self.start_watching(found)
-        current = self.account.watching
-        assert current is not None
-        current.action = "checkin"
+        current = self.start_checkin(found)
         return reply(
             {
                 "id": 11_923_850_001,
@@ -162,6 +170,14 @@ class Scrobbling(Writing):
             | self.shapes.title(*found, set()),
             201,
         )
+
+    def start_checkin(self, found: Found) -> Watching:
+        """Check in; it becomes a play by itself."""
+        self.start_watching(found)
+        current = self.account.watching
+        assert current is not None
+        current.action = "checkin"
+        return current
 
     async def _end_checkin(self, request: web.Request) -> web.StreamResponse:
         current = self.account.watching

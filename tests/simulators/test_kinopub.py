@@ -382,6 +382,16 @@ async def test_marktime_moves_history_and_marks_nothing(
     )
 
 
+async def test_marktime_may_mark_as_watched(client: Client, service: KinoPub) -> None:
+    service.viewing.watched_from = 90
+    item = service.item(movie=500_039)
+    duration = item.videos(service.clock.now())[0].duration
+    for percent, status in ((89, 0), (91, 1)):
+        time = duration * percent // 100
+        await client.get("/v1/watching/marktime", id=item.id, video=1, time=time)
+        assert service.viewing.status(item) == status
+
+
 async def test_togglewatchlist_only_flips(client: Client, service: KinoPub) -> None:
     item = next(i for i in service.viewing.items.values() if i.show)
     before = item.id in service.viewing.subscribed

@@ -336,6 +336,23 @@ async def test_write_lock(call: Client) -> None:
     assert error(
         await call("POST", "/scrobble/start", {"progress": 1, "movie": {}})
     ) == (400, "RATE_LIMIT")
+    # a scrobble holds everything up, another write only scrobbles; then time opens the lock
+    service.clock.advance(30)
+    service._last_post = 0
+    await call.post("/sync/history", {})
+    service._last_post = 0
+    await call.post("/sync/history", {})
+    service._last_post = 0
+    assert error(await call("POST", "/scrobble/stop", _playing(20))) == (
+        400,
+        "RATE_LIMIT",
+    )
+    service.clock.advance(20)
+    service._last_post = 0
+    await call.post("/scrobble/stop", _playing(20))
+    service._last_post = 0
+    status, body, _ = await call("POST", "/sync/history", {})
+    assert (status, body["error"]) == (400, "rate_limit")
 
 
 # reading ----------------------------------------------------------------------------------------------------
@@ -812,6 +829,71 @@ async def test_scrobble_finishes_what_went_before(call: Client) -> None:
     assert not service.state()["watching"]
 
 
+async def test_a_check_in_counts_once_its_length_has_passed(call: Client) -> None:
+    service = call.service
+    for movie, minutes in zip(
+        (m for m in service.catalogue.movies), (90, 60), strict=False
+    ):
+        # what the server knows no length of takes the usual one
+        movie.runtime = 0 if minutes == 90 else minutes * 60
+        service.watchlist_remove(movie=int(movie.ids["trakt"]))
+        before = service.state()["plays"]
+        body = {"movie": {"ids": {"simkl": movie.ids["simkl"]}}}
+        assert (await call.post("/scrobble/checkin", body))["progress"] == 0
+        service.clock.advance(minutes * 60 - 1)
+        assert service.state()["plays"] == before
+        service.clock.advance(2)
+        assert service.state()["plays"] == before + 1
+        assert not service.state()["watching"]
+
+
+async def test_another_viewing_needs_a_plan_and_two_days(call: Client) -> None:
+    service = call.service
+    service.unwatch(1000, 1, 1)
+    show = {"ids": {"simkl": 701000}}
+    marked = {"seasons": [{"number": 1, "episodes": [{"number": 1}]}]}
+
+    async def stop() -> bool:
+        service.clock.advance(3601)
+        call.token = service.grants.issue().access
+        reply = await call.post("/scrobble/stop", _playing(95), allow_rewatch="yes")
+        return "rewatch_id" in reply
+
+    async def mark(**query: str) -> int:
+        body = {"shows": [show | marked]}
+        number: int = (await call.post("/sync/history", body, **query))["added"][
+            "episodes"
+        ]
+        return number
+
+    service.plan = "pro"
+    assert not await stop(), "the first one is none"
+    assert not await stop(), "too soon"
+    service.clock.advance(2 * 86400)
+    service.plan = "free"
+    assert not await stop()
+    service.plan = "vip"
+    assert await stop()
+    assert not await stop()
+    assert await mark(allow_rewatch="yes") == 0
+    service.clock.advance(2 * 86400)
+    call.token = service.grants.issue().access
+    assert await mark() == 0
+    assert await mark(allow_rewatch="yes") == 1
+    service.clock.advance(2 * 86400)
+    call.token = service.grants.issue().access
+    unwatched = next(
+        e.simkl
+        for e in service.shelf.entries.values()
+        if e.kind == "movie" and not e.watched
+    )
+    movie = {"movies": [{"ids": {"simkl": unwatched}}]}
+    assert (await call.post("/sync/history", movie))["added"]["movies"] == 1
+    again = await call.post("/sync/history", movie, allow_rewatch="yes")
+    assert again["added"]["movies"] == 0
+    assert service.state()["rewatches"] == 2
+
+
 async def test_scrobble_refusals(call: Client) -> None:
     path = "/scrobble/start"
     for body, expected in (
@@ -820,6 +902,7 @@ async def test_scrobble_refusals(call: Client) -> None:
         ({"movie": {"ids": {"simkl": 1400000}}}, (400, "empty_field")),
         (_playing(101), (400, "wrong_parameter")),
         (_playing("12"), (400, "wrong_parameter")),
+        (_playing(12.345), (400, "wrong_parameter")),
         (_playing(1, movie={"ids": {"simkl": 1400000}}), (400, "empty_field")),
         (_playing(1, number=99), (404, "id_err")),
         (_playing(1, episode={"season": 1, "episode": 1}), (400, "empty_field")),

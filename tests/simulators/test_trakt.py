@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 import json
@@ -13,6 +14,7 @@ import pytest
 
 from simulators.catalogue import generate, watch
 from simulators.clock import Clock
+from simulators.service import Fault
 from simulators.trakt import CLIENT_ID, CLIENT_SECRET, Trakt
 
 NOW = datetime(2026, 11, 21, 12, 0, 30, tzinfo=UTC)
@@ -645,6 +647,61 @@ async def test_playing_ends_by_itself_and_a_check_in_becomes_a_play(
     await client.post("/checkin", body)
     assert (await client("DELETE", "/checkin"))[0] == 204
     assert (await client("GET", "/users/me/watching"))[0] == 204
+
+
+async def test_what_others_scrobble_and_check_in_is_in_the_way(
+    client: Client, service: Trakt
+) -> None:
+    body = {"movie": {"ids": {"trakt": 500000}}}
+    before = service.state()["movie_plays"]
+    made = (await client.post("/_control/finish", {"movie": 500000}))["id"]
+    assert made in service.account.plays
+    for progress in (97, 40, 0.5):
+        status, answer = await client(
+            "POST", "/scrobble/stop", body | {"progress": progress}
+        )
+        assert (status, set(answer)) == (409, {"watched_at", "expires_at"})
+    assert (await client.post("/scrobble/start", body | {"progress": 1}))["id"] == 0
+    # later it is another viewing
+    service.clock.advance(service.account.movie(500000).runtime + 1)
+    answer = await client.post("/scrobble/stop", body | {"progress": 97})
+    assert answer["id"] != made
+    assert service.state()["movie_plays"] == before + 2
+    await client.post("/_control/check_in", {"movie": 500001})
+    for call in ("start", "pause", "stop"):
+        status, answer = await client(
+            "POST", f"/scrobble/{call}", body | {"progress": 40}
+        )
+        assert (status, set(answer)) == (409, {"expires_at"})
+
+
+async def test_scrobbles_that_make_no_sense(client: Client, service: Trakt) -> None:
+    movie = {"movie": {"ids": {"trakt": 500000}}}
+    episode = {"episode": {"ids": {"trakt": 1}}}
+    for body in ({}, movie | episode):
+        status, _ = await client("POST", "/scrobble/start", body | {"progress": 1})
+        assert status == 422
+    assert (await client("POST", "/scrobble/start", movie))[0] == 422
+    assert (await client("POST", "/scrobble/pause", movie | {"progress": 0.9}))[
+        0
+    ] == 422
+    await client.post("/_control/settings", {"checkin_permission": False})
+    assert (await client("POST", "/checkin", movie))[0] == 403
+    service.limits["history"] = 1
+    status, _ = await client("POST", "/scrobble/stop", movie | {"progress": 97})
+    assert status == 420
+
+
+async def test_an_answer_may_come_too_late(client: Client, service: Trakt) -> None:
+    body = {"movie": {"ids": {"trakt": 500000}}, "progress": 97}
+    before = service.state()["movie_plays"]
+    service.faults.append(Fault("late", match="stop", seconds=60))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await client("POST", "/scrobble/stop", body)
+    assert service.state()["movie_plays"] == before + 1
+    service.faults.append(Fault("late", match="stop", seconds=0.01))
+    assert (await client("POST", "/scrobble/stop", body))[0] == 409
 
 
 async def test_absolute_numbers(client: Client) -> None:

@@ -59,12 +59,12 @@ class Account:
         self.library = (await self.tracker.refresh(self.library)).library
         return [r for r in self.service.requests if r.counted]
 
-    async def send(self, *writes: Write) -> Sequence[Receipt]:
+    async def send(self, *writes: Write, unsure: bool = False) -> Sequence[Receipt]:
         """Send writes as one batch."""
         self.service.requests.clear()
         now = self.service.clock.now()
         assert self.tracker.combine(writes) == len(writes)
-        queued = [QueuedWrite(write=w, created_at=now) for w in writes]
+        queued = [QueuedWrite(write=w, created_at=now, unsure=unsure) for w in writes]
         return await self.tracker.send(queued)
 
     @property

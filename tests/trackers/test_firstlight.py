@@ -57,13 +57,13 @@ def test_the_form() -> None:
     secret = {field.name for field in step.fields if field.kind is FieldKind.SECRET}
     assert secret == {"iam_token", "user_token"}
     assert step.fields[-1] == Field(name="profile", required=False)
-    assert Firstlight.may is Capability.PLAYBACKS
+    assert Firstlight.may == Capability.PLAYBACKS | Capability.LOOK_UP_PLAYBACK
 
 
 async def test_account(account: Account) -> None:
     found = await account.tracker.account()
     place = account.sim.base_url.removeprefix("http://")
-    assert (found.id, found.name, found.can) == (place, place, Capability.PLAYBACKS)
+    assert (found.id, found.name, found.can) == (place, place, Firstlight.may)
     (request,) = account.sim.requests
     assert request.headers["Authorization"] == f"Bearer {IAM_TOKEN}"
     assert request.headers["X-Authorization"] == USER_TOKEN

@@ -517,6 +517,26 @@ async def test_pushes_slow_polling_down(
     assert read.next_in == IDLE
 
 
+@pytest.mark.parametrize(
+    ("told", "concerns"),
+    [
+        (b'{"user_id": "1001"}', True),
+        (b'{"user_id": " 1001 "}', True),
+        (b'{"user_id": "1002"}', False),
+        (b'{"user_id": 0}', False),
+        (b'{"user_id": "{user_id}"}', True),
+        (b'{"user_id": ""}', True),
+        (b"Test Notification", True),
+        (b"", True),
+    ],
+)
+async def test_whom_a_push_is_about(read: Reader, told: bytes, concerns: bool) -> None:
+    """Only what is surely another user's is passed over, and tells nothing of whether this one's pushes come."""
+    assert read.tracker.nudge(told) is concerns
+    await read()
+    assert read.next_in == (5 * IDLE if concerns else IDLE)
+
+
 # history ------------------------------------------------------------------------------------------------------
 
 
@@ -828,27 +848,28 @@ async def test_an_empty_history(tracker: Tautulli) -> None:
 # for other rooms, and what can't be done ----------------------------------------------------------------------
 
 
-async def test_ids_of_a_rating_key(
+async def test_the_item_of_a_rating_key(
     clock: Clock, sim: Simulator, tracker: Tautulli
 ) -> None:
-    ids = await tracker.ids_of(str(MOVIE))
-    assert ids.get("imdb") == sim.catalogue.movies[0].ids["imdb"]
+    movie = await tracker.item_of(str(MOVIE))
+    assert movie is not None
+    assert movie.ids.get("imdb") == sim.catalogue.movies[0].ids["imdb"]
     item = await tracker.item_of(str(EPISODE))
     assert isinstance(item, Episode)
     assert item.show.ids.get("tvdb") == str(sim.catalogue.shows[0].ids["tvdb"])
     asked = len(sim.asked)
-    await tracker.ids_of(str(MOVIE))
+    await tracker.item_of(str(MOVIE))
     assert len(sim.asked) == asked
     clock.advance(2 * HOUR)
-    await tracker.ids_of(str(MOVIE))
+    await tracker.item_of(str(MOVIE))
     assert len(sim.asked) == asked + 1
 
 
-async def test_ids_while_plex_is_down(sim: Simulator, tracker: Tautulli) -> None:
+async def test_items_while_plex_is_down(sim: Simulator, tracker: Tautulli) -> None:
     sim.plex_down = True
-    assert await tracker.ids_of(str(MOVIE)) == Ids()
+    assert await tracker.item_of(str(MOVIE)) is None
     sim.plex_down = False
-    assert await tracker.ids_of(str(MOVIE)), "silence is not remembered"
+    assert await tracker.item_of(str(MOVIE)), "silence is not remembered"
 
 
 async def test_the_cache_stays_small(
@@ -856,7 +877,7 @@ async def test_the_cache_stays_small(
 ) -> None:
     monkeypatch.setattr("custom_components.up_next.trackers.tautulli.lookup._MOST", 2)
     for number in range(5):
-        await tracker.ids_of(str(MOVIE + number))
+        await tracker.item_of(str(MOVIE + number))
     assert len(tracker._lookup._known) <= 2
 
 

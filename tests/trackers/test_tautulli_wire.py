@@ -25,6 +25,7 @@ from custom_components.up_next.trackers.tautulli.wire import (
     read_history,
     read_metadata,
     read_names,
+    read_push,
     read_server,
     read_sessions,
 )
@@ -361,3 +362,18 @@ def test_a_movie_is_known_by_its_guid() -> None:
     watched = Watched(movies={}, shows={}).with_more([(v, v.item) for v in made], NOW)
     assert isinstance(made[0].item, Movie)
     assert watched.knows(row(5, 0, 1, rating_key=999))
+
+
+# pushes --------------------------------------------------------------------------------------------------------
+
+
+@given(st.binary() | st.from_regex(r'\{"user_id": .{0,9}\}').map(str.encode))
+def test_any_push_is_survived(body: bytes) -> None:
+    user = read_push(body)
+    assert user is None or user.isdecimal()
+
+
+@given(st.integers(min_value=0, max_value=2**53))
+def test_a_push_tells_its_user(user: int) -> None:
+    for told in (user, str(user)):
+        assert read_push(json.dumps({"user_id": told}).encode()) == str(user)

@@ -70,8 +70,8 @@ def test_the_form() -> None:
     (step,) = TraktV1.sign_in
     assert isinstance(step, Fields)
     assert step.fields[0] == Field(name="base_url", kind=FieldKind.URL, required=True)
-    secret = {field.name for field in step.fields if field.kind is FieldKind.SECRET}
-    assert secret == {"api_key", "password"}
+    secret = {field.name: field.kind for field in step.fields if field.secret}
+    assert secret == {"api_key": FieldKind.SECRET, "password": FieldKind.PASSWORD}
 
 
 def test_only_the_digest_of_the_password_is_kept() -> None:

@@ -8,11 +8,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from homeassistant.util import dt as dt_util
 
 from ..coordinator import AccountCoordinator
-from ..effects import same
+from ..effects import marks, same
 from ..library import ShowDetail, find_show, parse_seen
 from ..media import Episode, MediaItem, Movie, Season, Show
 from ..trackers.errors import NotFound, TrackerError
-from ..writes import MarkUnwatched, MarkWatched, SetWatchlisted, Write
+from ..writes import SetWatchlisted, Write, subject
 from .texts import failed, from_tracker, invalid, text
 from .writing import name
 
@@ -76,8 +76,9 @@ def list_is_silent(account: AccountCoordinator, item: MediaItem) -> bool:
 def _last_mark(writes: Sequence[Write], item: MediaItem) -> bool | None:
     """Return what the last unconfirmed write about this very item makes of it."""
     for write in reversed(writes):
-        if isinstance(write, (MarkWatched, MarkUnwatched)) and same(write.item, item):
-            return isinstance(write, MarkWatched)
+        watched = marks(write)
+        if watched is not None and same(subject(write), item):
+            return watched
     return None
 
 

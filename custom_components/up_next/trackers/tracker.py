@@ -14,8 +14,8 @@ from aiohttp import ClientSession
 from yarl import URL
 
 from ..account import Account, Capability, Quota
-from ..library import Library, Play, ShowDetail
-from ..media import Ids, MediaItem, MediaType
+from ..library import Library, Play, Playback, ShowDetail
+from ..media import Ids, MediaItem, MediaType, Playable
 from ..writes import Receipt, Write
 from .oauth import DeviceSignIn, TokenStore
 
@@ -25,6 +25,9 @@ class FieldKind(StrEnum):
 
     TEXT = "text"
     SECRET = "secret"
+    """A key or token, made by a service: blanks around it come from copying and are dropped."""
+    PASSWORD = "password"
+    """A secret that a person thought of: every character counts, blanks too."""
     URL = "url"
     SWITCH = "switch"
     """On or off: the value is "True", or missing."""
@@ -38,6 +41,11 @@ class Field:
     kind: FieldKind = FieldKind.TEXT
     required: bool = True
     default: str = ""
+
+    @property
+    def secret(self) -> bool:
+        """Say whether it is never shown again once it is kept."""
+        return self.kind in (FieldKind.SECRET, FieldKind.PASSWORD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,6 +219,30 @@ class QueuedWrite:
     unsure: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScrobbleRhythm:
+    """What a service wants to hear of a playback, beside its end.
+
+    `starts`: when it begins and goes on. `seeks`: a new start after a seek. `pause_after`: seconds that a pause must
+    last to be told. How often a start is repeated follows from `Capability.HEARTBEAT`.
+    """
+
+    starts: bool = True
+    seeks: bool = False
+    pause_after: float = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Push:
+    """How a service can tell by itself that something happened: it posts to an address that its user enters there.
+
+    `template` is the text that the user enters there to be sent; it arrives at `Tracker.nudge`, filled in. How to set
+    it up is told by the text of the options step `<tracker>_push`.
+    """
+
+    template: str
+
+
 class Tracker(ABC):
     """A service that records what a person watched, for one account.
 
@@ -226,10 +258,16 @@ class Tracker(ABC):
     sign_in: ClassVar[tuple[SignInStep, ...]]
     """The steps of signing in, in order."""
     options: ClassVar[tuple[Option, ...]] = ()
+    push: ClassVar[Push | None] = None
+    """How it can tell by itself that something happened; None where it can't."""
+    media_server: ClassVar[str | None] = None
+    """The integration, as "plex", whose players name what they play by ids that this service can look up."""
     image_hosts: ClassVar[frozenset[str]] = frozenset()
     """Where pictures may be fetched from; a custom base URL's own host comes on top."""
     settles_after: ClassVar[float] = 0.0
     """Seconds for which the service's own answers may be out of date after a write: reading waits that long."""
+    rhythm: ClassVar[ScrobbleRhythm] = ScrobbleRhythm()
+    """What it wants to hear of a playback, for trackers with `Capability.SCROBBLE`."""
     attribution: ClassVar[str | None] = None
     """What the service asks to be shown beside its data."""
 
@@ -257,6 +295,14 @@ class Tracker(ABC):
         """Return what can be chosen for the `Choice` or `Option` called `name`: value -> name for people."""
         raise NotImplementedError
 
+    def nudge(self, told: bytes = b"") -> bool:
+        """Take note that the service told of something by itself, and say whether it may concern this account.
+
+        `told` is all that came: `Push.template` filled in, or anything else, as anybody may have sent it. No request
+        is made and no error raised.
+        """
+        return True
+
     @abstractmethod
     async def account(self) -> Account:
         """Ask who signed in and what this account can do."""
@@ -278,6 +324,21 @@ class Tracker(ABC):
     @abstractmethod
     async def search(self, query: Query) -> Sequence[Candidate]:
         """Search the service's catalogue, best first."""
+
+    async def bookmark(self, item_id: str) -> Playback | None:
+        """Ask where one title was stopped; None when it was not. For trackers with `LOOK_UP_PLAYBACK`.
+
+        `item_id` is the service's own id of a movie or a show; of a show, this is the episode stopped in last.
+        Raises NotFound for what can't be an id.
+        """
+        raise NotImplementedError
+
+    async def item_of(self, content_id: str) -> Playable | None:
+        """Look up what a player of `media_server` calls by this id; None when the server does not have it, or is down.
+
+        The id is that of one server: the player's may be another one, whose item it is not.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def combine(self, writes: Sequence[Write]) -> int:

@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 from ...account import Account, Capability
 from ...library import Library, Play, ShowDetail
 from ...media import Ids, MediaItem, Movie, Show, show_of
-from ...writes import Receipt, Write
+from ...writes import CheckIn, Receipt, Scrobble, Write
 from ..errors import NotFound, TrackerError
 from ..oauth import DeviceSignIn
 from ..tracker import (
@@ -23,6 +23,7 @@ from ..tracker import (
     Query,
     QueuedWrite,
     Refresh,
+    ScrobbleRhythm,
     SignInStep,
     Tracker,
     TrackerContext,
@@ -31,6 +32,7 @@ from .client import Client, DeviceFlow
 from .finding import Finder
 from .plays import plays_of, read_page
 from .reading import Reader
+from .scrobbling import Scrobbler
 from .shapes import IMAGE_HOSTS, Shapes, enriched
 from .writing import Writer
 
@@ -63,6 +65,7 @@ class KinoPub(Tracker):
         | Capability.LIST_SHOWS
         | Capability.SET_PROGRESS
         | Capability.CLEAR_PROGRESS
+        | Capability.SCROBBLE
     )
     sign_in: ClassVar[tuple[SignInStep, ...]] = (
         Fields(
@@ -76,6 +79,7 @@ class KinoPub(Tracker):
     )
     options: ClassVar[tuple[Option, ...]] = (FOLDER, NAMES)
     image_hosts: ClassVar[frozenset[str]] = IMAGE_HOSTS
+    rhythm: ClassVar[ScrobbleRhythm] = ScrobbleRhythm(starts=False)
 
     def __init__(self, context: TrackerContext) -> None:
         """Open the account; nothing is asked of the service yet."""
@@ -97,6 +101,7 @@ class KinoPub(Tracker):
             self._reader,
             folder=folder,
         )
+        self._scrobbler = Scrobbler(self._writer, self._reader)
 
     def device_sign_in(self) -> DeviceSignIn:
         return DeviceFlow(self._client)
@@ -151,6 +156,8 @@ class KinoPub(Tracker):
         return self._writer.combine(writes)
 
     async def send(self, writes: Sequence[QueuedWrite]) -> Sequence[Receipt]:
+        if isinstance(writes[0].write, Scrobble | CheckIn):
+            return [await self._scrobbler.send(queued) for queued in writes]
         return await self._writer.send(writes)
 
     async def sign_out(self) -> None:

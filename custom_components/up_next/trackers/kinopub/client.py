@@ -19,6 +19,7 @@ from ..errors import (
     SignInRequired,
     TrackerError,
     Unavailable,
+    Unsure,
 )
 from ..oauth import DeviceGrant, DeviceSignIn, SlowDown, TokenKeeper, Tokens
 from ..tracker import TrackerContext
@@ -113,11 +114,15 @@ class Client:
             "GET", f"v1/watching/{path}", params=params, write=True, idempotent=True
         )
 
-    async def flip(self, path: str, **params: str | int) -> Answer:
-        """Change something that a repetition would undo. Raises Unsure when the answer is lost."""
-        return await self._api.request(
+    async def flip[T: Wire](self, shape: type[T], path: str, **params: str | int) -> T:
+        """Change something that is looked at before it is repeated. Raises Unsure when the answer is lost."""
+        answer = await self._api.request(
             "GET", f"v1/watching/{path}", params=params, write=True, idempotent=False
         )
+        try:
+            return await self.decode(shape, answer)
+        except BadAnswer as error:
+            raise Unsure(str(error), key=error.translation_key) from error
 
     async def post(self, path: str, **form: str | int) -> Answer:
         """Send a form. Safe to repeat."""

@@ -35,6 +35,11 @@ def names(title: str) -> tuple[str, str]:
     return local.strip(), original.strip() or local.strip()
 
 
+def is_placeholder(title: str) -> bool:
+    """Say whether an episode's title is only its numbers."""
+    return _PLACEHOLDER.fullmatch(title) is not None
+
+
 def picture(url: str | None) -> str | None:
     """Return a picture's address; the service's own hosts speak https though some addresses say http."""
     if not url:
@@ -89,7 +94,7 @@ class Shapes:
             show=show,
             season=season,
             number=video.number,
-            title=None if not title or _PLACEHOLDER.fullmatch(title) else title,
+            title=None if not title or is_placeholder(title) else title,
             ids=Ids.of(kinopub=video.id),
             runtime=video.duration or None,
             picture=picture(video.thumbnail),

@@ -15,6 +15,7 @@ from typing import Final
 from ...library import EpisodeDetail, Play, ShowProgress
 from ...media import Episode, Ids, MediaItem, Movie, Playable, Season, Show, show_of
 from ...writes import (
+    CheckIn,
     ClearProgress,
     MarkUnwatched,
     MarkWatched,
@@ -22,6 +23,7 @@ from ...writes import (
     Rate,
     Receipt,
     RemovePlays,
+    Scrobble,
     SetHidden,
     SetProgress,
     SetWatchlisted,
@@ -127,10 +129,11 @@ class Writer:
                 return [await self._set_progress(write)]
             case ClearProgress():
                 return [await self._clear_progress(write.item)]
-            case Rate() | SetHidden() | RemovePlays():
+            case Rate() | SetHidden() | RemovePlays() | Scrobble() | CheckIn():
                 return [refused("not_supported")]
 
-    async def _item(self, item: MediaItem) -> int:
+    async def find(self, item: MediaItem) -> int:
+        """Return the service's id of what an item is or belongs to, and have it looked at again. Raises NotFound."""
         title = show_of(item)
         if title is None:
             assert isinstance(item, Movie)
@@ -150,9 +153,21 @@ class Writer:
         takes = [_takes_date(write) for write in writes]
         if not any(takes):
             return [refused("date_not_kept")] * len(writes)
+        item = await self._reader.state(await self.find(_subject(writes[0])))
+        taken = [
+            write for write, takes_it in zip(writes, takes, strict=True) if takes_it
+        ]
+        receipts = iter(await self.mark(taken, item, watched=watched))
+        return [
+            next(receipts) if takes_it else refused("date_not_kept")
+            for takes_it in takes
+        ]
+
+    async def mark(
+        self, writes: Sequence[QueuedWrite], item: Item, *, watched: bool
+    ) -> Sequence[Receipt]:
+        """Mark, or unmark, what the writes mean of the title `item`, whose state was just read."""
         subject = _subject(writes[0])
-        item_id = await self._item(subject)
-        item = await self._reader.state(item_id)
         if isinstance(subject, Movie):
             if not item.videos:
                 return [NOT_FOUND]
@@ -162,15 +177,11 @@ class Writer:
         if not item.seasons:
             return [NOT_FOUND] * len(writes)
         marking = _Marking(self._shapes, item, show, self._now(), watched=watched)
-        for write, taken in zip(writes, takes, strict=True):
-            if taken:
-                marking.add(write)
+        for write in writes:
+            marking.add(write)
         for season, number in marking.calls():
-            await self._toggle(item_id, season, number, watched=watched)
-        return [
-            marking.receipt(write) if taken else refused("date_not_kept")
-            for write, taken in zip(writes, takes, strict=True)
-        ]
+            await self._toggle(item.id, season, number, watched=watched)
+        return [marking.receipt(write) for write in writes]
 
     async def _mark_movie(
         self, queued: QueuedWrite, movie: Movie, item: Item, *, watched: bool
@@ -193,12 +204,12 @@ class Writer:
     ) -> None:
         """Set the state of one video, or of a whole season; movies have no season. Raises NotFound, Refused."""
         params = {"id": item_id, "season": season, "video": number}
-        answer = await self._client.change(
+        reply = await self._client.flip(
+            Toggled,
             "toggle",
             **{key: value for key, value in params.items() if value is not None},
             status=int(watched),
         )
-        reply = await self._client.decode(Toggled, answer)
         if reply.watched == int(not watched):
             raise Refused(f"toggle of {item_id} had no effect")
 
@@ -216,7 +227,7 @@ class Writer:
     async def _list_movie(self, movie: Movie, *, listed: bool) -> Receipt:
         if not self._folder:
             return refused("no_folder")
-        item_id = await self._item(movie)
+        item_id = await self.find(movie)
         if not listed:
             held = await self._client.get(
                 ItemFolders, "bookmarks/get-item-folders", item=item_id
@@ -235,15 +246,14 @@ class Writer:
 
     async def _list_show(self, show: Show, *, listed: bool) -> Receipt:
         """Flip the will-watch flag if it differs: there is no way to set it."""
-        item_id = await self._item(show)
+        item_id = await self.find(show)
         item = (await self._client.get(OneItem, f"items/{item_id}", nolinks=1)).item
         if not item.series:
             return NOT_FOUND
         if item.in_watchlist == listed:
             return ALREADY
         for _ in range(2):  # a second time when somebody else flipped it meanwhile
-            answer = await self._client.flip("togglewatchlist", id=item_id)
-            reply = await self._client.decode(Flipped, answer)
+            reply = await self._client.flip(Flipped, "togglewatchlist", id=item_id)
             if reply.watching == listed:
                 return Receipt(outcome=Outcome.DONE)
         return refused("refused")
@@ -251,7 +261,7 @@ class Writer:
     # progress -------------------------------------------------------------------------------------------------
 
     async def _set_progress(self, write: SetProgress) -> Receipt:
-        item_id = await self._item(write.item)
+        item_id = await self.find(write.item)
         position, runtime = write.position, write.item.runtime
         season, number = _numbers(write.item)
         if position is None:
@@ -261,12 +271,12 @@ class Writer:
             position = (write.progress or 0.0) * (runtime or 0) / 100
         if position < 1:
             return refused("position_too_short")
-        await self._mark_time(item_id, season, number, int(position))
+        await self.mark_time(item_id, season, number, int(position))
         return Receipt(outcome=Outcome.DONE)
 
     async def _clear_progress(self, playable: Playable) -> Receipt:
         """Forget a position: what was only started becomes never watched, what was watched stays so."""
-        item_id = await self._item(playable)
+        item_id = await self.find(playable)
         video = _video(await self._reader.state(item_id), playable)
         if video is None:
             return NOT_FOUND
@@ -274,14 +284,15 @@ class Writer:
         if video.status == STARTED:
             await self._toggle(item_id, season, video.number, watched=False)
         elif video.status == WATCHED and video.time:
-            await self._mark_time(item_id, season, video.number, 0)
+            await self.mark_time(item_id, season, video.number, 0)
         else:
             return ALREADY
         return Receipt(outcome=Outcome.DONE)
 
-    async def _mark_time(
+    async def mark_time(
         self, item_id: int, season: int | None, number: int, seconds: int
     ) -> None:
+        """Set the position of one video, in seconds; movies have no season. Raises NotFound."""
         where = {} if season is None else {"season": season}
         await self._client.change(
             "marktime", id=item_id, video=number, time=seconds, **where

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 import re
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -24,18 +25,22 @@ from ..errors import (
 from ..oauth import DeviceGrant, DeviceSignIn, SlowDown, TokenKeeper, Tokens
 from ..tracker import TrackerContext
 from ..transport import GATEWAY_ERRORS, Answer, Json, Pace, Transport, Values
+from .echo import Echo
 from .payloads import Reply, TokenAnswer, decoder
 
 API: Final = "https://api.simkl.com"
 DATA: Final = "https://data.simkl.in"
 SITE: Final = "https://simkl.com"
-SCOPE: Final = "media:read media:write"
+WRITE_SCOPE: Final = "media:write"
+SCOPE: Final = f"media:read {WRITE_SCOPE}"
 DEVICE_GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
 NEW_YORK: Final = ZoneInfo("America/New_York")
 MARGIN: Final = timedelta(days=1)
 """A token is refreshed when it has this long to live (section 3.5)."""
 LOCK_SECONDS: Final = 20.0
 THROTTLED_SECONDS: Final = 900.0
+LOCKED_AGAIN: Final = (LOCK_SECONDS, 60.0, 300.0)
+"""Seconds to wait after the first, second and every further scrobble in a row that met the write lock."""
 SUSPENDED_AFTER: Final = timedelta(hours=1)
 """A 412 that lasts longer than this is no passing throttle but a refused client id."""
 
@@ -75,6 +80,9 @@ class Api:
         self._quota: Quota | None = None
         self._exhausted_until: datetime | None = None
         self._refused_since: datetime | None = None
+        self._wrote_at: datetime | None = None
+        self._locked = 0
+        """Scrobbles in a row that met the write lock."""
         version = _VERSION.search(context.user_agent)
         params: Values = {
             "client_id": context.credentials.get("client_id", ""),
@@ -145,21 +153,70 @@ class Api:
 
     # writing --------------------------------------------------------------------------------------------------
 
-    async def write(self, path: str, body: Json) -> Reply:
-        """Post a change that may be repeated; waits once for the user's write lock.
+    @property
+    def locked_for(self) -> float:
+        """Return for how many seconds our own last write may still hold the user's lock."""
+        if self._wrote_at is None:
+            return 0.0
+        passed = (self._context.now() - self._wrote_at).total_seconds()
+        # a clock that was set back tells nothing
+        return LOCK_SECONDS - passed if 0 <= passed < LOCK_SECONDS else 0.0
 
-        Every write here leads to a state, not to one more play, so a lost answer is no reason to ask first.
+    async def scrobble(
+        self,
+        action: str,
+        body: Json,
+        params: Values | None = None,
+        *,
+        counts: bool = False,
+    ) -> Echo | None:
+        """Tell about a playback; None when it was counted within the last hour.
+
+        Does not wait for the write lock: meanwhile there may be something newer to tell. What `counts` a viewing
+        raises Unsure when its answer is lost.
         """
         self._check_quota()
         try:
-            answer = await self._post(path, body)
+            answer = await self._post(
+                f"scrobble/{action}", body, params, idempotent=not counts
+            )
+        except WriteLocked as error:
+            wait = LOCKED_AGAIN[min(self._locked, len(LOCKED_AGAIN) - 1)]
+            self._locked += 1
+            raise WriteLocked(wait, str(error)) from error
+        self._locked = 0
+        if answer.status == HTTPStatus.CONFLICT:
+            return None
+        return await self._api.decode(decoder(Echo), answer)
+
+    async def write(self, path: str, body: Json, params: Values | None = None) -> Reply:
+        """Post a change that may be repeated; waits once for the user's write lock.
+
+        Every write here leads to a state, not to one more play, so a lost answer is no reason to ask first. Of
+        rewatches (`allow_rewatch`) Simkl records one in two days.
+        """
+        self._check_quota()
+        try:
+            answer = await self._post(path, body, params)
         except WriteLocked:
             await self._context.sleep(LOCK_SECONDS)
-            answer = await self._post(path, body)
+            answer = await self._post(path, body, params)
         return await self._api.decode(decoder(Reply), answer)
 
-    async def _post(self, path: str, body: Json) -> Answer:
-        return await self._api.request("POST", path, json=body, idempotent=True)
+    async def _post(
+        self,
+        path: str,
+        body: Json,
+        params: Values | None = None,
+        *,
+        idempotent: bool = True,
+    ) -> Answer:
+        try:
+            return await self._api.request(
+                "POST", path, json=body, params=params, idempotent=idempotent
+            )
+        finally:
+            self._wrote_at = self._context.now()
 
     async def delete(self, path: str) -> None:
         """Delete something that can be deleted twice without harm."""
@@ -350,7 +407,7 @@ class SimklSignIn(DeviceSignIn):
             case error:
                 raise SignInError(f"oauth2/token: {error}")
         tokens = self._api.tokens_of(answer)
-        if "media:write" not in (tokens.scope or "").split():
+        if WRITE_SCOPE not in (tokens.scope or "").split():
             # read-only comes silently (section 3.6); nothing could be marked with it
             await self._api.revoke(tokens)
             raise SignInError("the grant is read-only", key="read_only_grant")

@@ -8,9 +8,9 @@ from typing import Final
 from ...library import Play
 from ...media import Episode
 from ..tracker import TrackerContext
-from .api import Api
+from .api import Api, TooMany
 from .payloads import activities, moment
-from .reading import Builder, Dates, Rows
+from .reading import Builder, Dates, Rows, newest_plays
 
 EVERYTHING: Final = {
     "extended": "full",
@@ -93,6 +93,33 @@ class History:
     async def since(self, cut: datetime) -> list[Play]:
         """Return what was watched after `cut`, newest first; a viewing moves its row, so a delta tells. 2 requests."""
         await self._api.read("sync/activities", activities)
+        return await self._since(cut)
+
+    async def newest(self, rows: Rows) -> list[Play]:
+        """Return the newest plays of a first reading, the newest first.
+
+        That lists no episodes of shows that are completed or dropped, nor any of a very large library. Where the last
+        viewing is among these, what changed since is asked for whole: one request more.
+        """
+        plays = await self._context.run(rows.plays)
+        listed = plays[0].watched_at if plays else None
+        last = max(
+            (
+                row.last_watched_at
+                for key, row in rows.shows.items()
+                if key not in rows.dates and row.last_watched_at
+            ),
+            default=None,
+        )
+        if last is None or (listed is not None and last <= listed):
+            return plays
+        try:
+            unlisted = await self._since(last - timedelta(seconds=1))
+        except TooMany:
+            return plays
+        return newest_plays([*unlisted, *plays])
+
+    async def _since(self, cut: datetime) -> list[Play]:
         params = EVERYTHING | {"date_from": cut.strftime("%Y-%m-%dT%H:%M:%SZ")}
         now = self._context.now()
         rows = await self._api.read("sync/all-items", self._builder.rows(now), params)

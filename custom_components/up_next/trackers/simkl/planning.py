@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from ...library import Library, MovieState, Play, ShowProgress, ShowStatus
+from ...library import Library, MovieState, Play, ShowProgress, ShowStatus, parse_seen
 from ...media import Episode, Ids, MediaItem, Movie, Season, Show
 from ...writes import Rate
 from .payloads import Paused
@@ -73,6 +73,38 @@ def as_known(item: MediaItem, library: Library) -> MediaItem:
         return item
     known = replace(show, ids=show.ids.merged(row.show.ids), anime=row.show.anime)
     return known if isinstance(item, Show) else replace(item, show=known)
+
+
+def was_watched(library: Library, item: Movie | Episode) -> bool:
+    """Say whether the library knows this very movie or episode as watched."""
+    if isinstance(item, Movie):
+        state = movie_of(library, item)
+        return state is not None and state.watched
+    row = row_of(library, item.show)
+    if row is None:
+        return False
+    if row.seen is not None:
+        return (item.season, item.number) in parse_seen(row.seen)
+    return (
+        row.status is ShowStatus.COMPLETED
+        and row.watched >= row.aired
+        and item.season > 0
+    )
+
+
+def last_watched(library: Library, item: Movie | Episode) -> datetime | None:
+    """Return when this very movie or episode was watched, as far as the library tells."""
+    if isinstance(item, Movie):
+        state = movie_of(library, item)
+        return state.watched_at if state is not None else None
+    times = (
+        play.watched_at
+        for play in library.plays
+        if isinstance(play.item, Episode)
+        and (play.item.season, play.item.number) == (item.season, item.number)
+        and play.item.show.ids.shares(item.show.ids)
+    )
+    return max((at for at in times if at is not None), default=None)
 
 
 def plays_of(

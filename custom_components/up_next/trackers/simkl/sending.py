@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -33,7 +33,8 @@ from ...writes import (
     subject,
 )
 from ..errors import NotFound, Refused, TrackerError
-from ..transport import Json
+from ..tracker import QueuedWrite
+from ..transport import Json, Values
 from .api import Api
 from .history import History
 from .payloads import Paused, list_decoder
@@ -51,8 +52,10 @@ from .planning import (
 )
 from .reading import Dates
 from .writing import (
+    ALONE,
     ALREADY,
     NOT_FOUND,
+    REWATCH,
     Place,
     Plan,
     Unmatchable,
@@ -83,27 +86,46 @@ REMOVING: Final = frozenset({"unwatch", "unlist"})
 
 
 class Sender:
-    """Sends the writes of one account."""
+    """Sends the writes of one account; what tells about a playback goes through `scrobbling`."""
 
     def __init__(self, tracker: Simkl, api: Api, history: History) -> None:
         self._tracker = tracker
         self._api = api
         self._history = history
 
-    async def send(self, writes: Sequence[Write]) -> list[Receipt]:
+    async def send(
+        self,
+        writes: Sequence[QueuedWrite],
+        scrobble: Callable[[QueuedWrite], Awaitable[Receipt]],
+    ) -> list[Receipt]:
         """Send writes in order, those of a kind together."""
         done: list[Receipt] = []
         while len(done) < len(writes):
-            rest = writes[len(done) :]
+            queued = writes[len(done)]
+            rest = [q.write for q in writes[len(done) :]]
             kind = family(rest[0])
             count = next(
                 (i for i, w in enumerate(rest) if family(w) != kind), len(rest)
             )
-            if kind in ("pause", "clear"):
+            if kind == "scrobble":
+                done.append(await scrobble(queued))
+            elif kind in ALONE:
                 done.append(await self._one(rest[0]))
             else:
                 done += await self._batch(kind, rest[:count])
         return done
+
+    async def mark(self, write: MarkWatched, params: Values | None = None) -> Receipt:
+        """Mark one thing as watched."""
+        (receipt,) = await self._batch("watch", [write], params)
+        return receipt
+
+    async def take_in(self, plan: Plan) -> Receipt:
+        """Remember a viewing that was counted already; returns its receipt, with how the show stands now."""
+        self._history.forget()
+        await self._count_afresh([plan], self._tracker.library, watched=True)
+        self._remember([plan], watched=True)
+        return plan.decided or ALREADY
 
     async def _one(self, write: Write) -> Receipt:
         try:
@@ -117,7 +139,9 @@ class Sender:
             return refused("refused")
         raise TypeError(type(write).__name__)
 
-    async def _batch(self, kind: str, writes: Sequence[Write]) -> list[Receipt]:
+    async def _batch(
+        self, kind: str, writes: Sequence[Write], params: Values | None = None
+    ) -> list[Receipt]:
         # what is deleted or moved must be known as it is now, not as it was half an hour ago
         careful = kind in ("unlist", "list") or (
             kind == "unwatch" and any(isinstance(subject(w), Movie) for w in writes)
@@ -126,7 +150,7 @@ class Sender:
         plans = [await self._plan(write, library) for write in writes]
         open_plans = [plan for plan in plans if plan.decided is None]
         if open_plans:
-            answered = await self._post(kind, open_plans)
+            answered = await self._post(kind, open_plans, params)
             for plan, receipt in zip(open_plans, answered, strict=True):
                 plan.decided = receipt
             self._history.forget()
@@ -135,21 +159,23 @@ class Sender:
                 self._remember(open_plans, watched=kind == "watch")
         return [plan.decided or ALREADY for plan in plans]
 
-    async def _post(self, kind: str, plans: Sequence[Plan]) -> list[Receipt]:
+    async def _post(
+        self, kind: str, plans: Sequence[Plan], params: Values | None
+    ) -> list[Receipt]:
         """Send one request; when it is refused as a whole, its halves, so that one bad item spoils nothing."""
         body: dict[str, Json] = {
             k: list(v) for k, v in body_of(plans, remove=kind in REMOVING).items()
         }
         try:
-            reply = await self._api.write(PATHS[kind], body)
+            reply = await self._api.write(PATHS[kind], body, params)
         except Refused as error:
             if len(plans) == 1:
                 return [
                     NOT_FOUND if isinstance(error, NotFound) else refused("refused")
                 ]
             half = len(plans) // 2
-            return await self._post(kind, plans[:half]) + await self._post(
-                kind, plans[half:]
+            return await self._post(kind, plans[:half], params) + await self._post(
+                kind, plans[half:], params
             )
         return receipts(plans, reply)
 
@@ -272,6 +298,12 @@ class Sender:
     async def _unwatch(self, plan: Plan, library: Library) -> None:
         """Take episodes out one by one: naming a show without episodes would delete it with its rating."""
         item = plan.item
+        if isinstance(plan.write, RemovePlays) and any(
+            play_id.startswith(REWATCH) for play_id in plan.write.play_ids
+        ):
+            # taking out the item would take out its first viewing, too
+            plan.decided = refused("not_supported")
+            return
         if isinstance(item, Movie):
             state = movie_of(library, item)
             if state is None or not state.watched:
@@ -435,14 +467,14 @@ class Sender:
         assert isinstance(item, (Movie, Episode))
         progress = write.progress
         if progress is None and write.position is not None:
-            runtime = await self._runtime(item)
+            runtime = await self.runtime(item)
             progress = write.position / runtime * 100 if runtime else None
         if progress is None:
             return refused("runtime_unknown")
         await self._api.write("scrobble/pause", scrobble_body(item, progress))
         return Receipt(outcome=Outcome.DONE)
 
-    async def _runtime(self, item: Movie | Episode) -> int | None:
+    async def runtime(self, item: Movie | Episode) -> int | None:
         """Return the length in seconds."""
         if item.runtime:
             return item.runtime

@@ -20,7 +20,7 @@ from ...library import (
     parse_seen,
 )
 from ...media import Episode, Ids, MediaItem, Movie, Season, Show
-from ...writes import Receipt, Write
+from ...writes import Receipt, Scrobble, ScrobbleAction, Write
 from ..errors import BadAnswer, NotFound, TrackerError, Unavailable
 from ..oauth import DeviceSignIn
 from ..tracker import (
@@ -33,10 +33,11 @@ from ..tracker import (
     Query,
     QueuedWrite,
     Refresh,
+    ScrobbleRhythm,
     Tracker,
     TrackerContext,
 )
-from .api import SITE, Api, SimklSignIn, TooMany
+from .api import SITE, WRITE_SCOPE, Api, SimklSignIn, TooMany
 from .history import History, all_plays, since
 from .payloads import (
     ListedEpisode,
@@ -62,6 +63,7 @@ from .reading import (
     watchlist,
     with_former,
 )
+from .scrobbling import Scrobbler
 from .sending import Sender
 from .titles import Titles
 from .writing import combined
@@ -85,6 +87,20 @@ PULL: Final[Mapping[str, str]] = {
 }
 LESS: Final[Mapping[str, str]] = {"next_watch_info": "yes"}
 PREFIX: Final = "at."
+WRITING: Final = (
+    Capability.MARK_WATCHED
+    | Capability.MARK_DATED
+    | Capability.REMOVE_PLAY
+    | Capability.LIST_MOVIES
+    | Capability.LIST_SHOWS
+    | Capability.RATE
+    | Capability.SET_PROGRESS
+    | Capability.CLEAR_PROGRESS
+    | Capability.HIDE_SHOW
+    | Capability.SCROBBLE
+    | Capability.CHECK_IN
+)
+"""What a grant must allow writing for."""
 
 
 class Simkl(Tracker):
@@ -110,6 +126,8 @@ class Simkl(Tracker):
         | Capability.SET_PROGRESS
         | Capability.CLEAR_PROGRESS
         | Capability.HIDE_SHOW
+        | Capability.SCROBBLE
+        | Capability.CHECK_IN
     )
     sign_in = (
         Fields(
@@ -120,6 +138,7 @@ class Simkl(Tracker):
     )
     options = (Option(name="lists", choices=KINDS, multiple=True, default=KINDS),)
     image_hosts = frozenset({"wsrv.nl"})
+    rhythm = ScrobbleRhythm(pause_after=60.0)
     attribution = "Data by Simkl"
 
     def __init__(self, context: TrackerContext) -> None:
@@ -129,6 +148,7 @@ class Simkl(Tracker):
         self.titles = Titles(self._api, self._builder)
         self._history = History(context, self._api, self._builder)
         self._sender = Sender(self, self._api, self._history)
+        self._scrobbler = Scrobbler(self, self._api, self._sender)
         self._library: Library | None = None
         self._calendar: Calendar | None = None
         self._wrote = False
@@ -161,10 +181,17 @@ class Simkl(Tracker):
         return Account(
             id=number,
             name=name or number,
-            can=self.may,
+            can=await self._can(),
             plan=settings.account.type,
             url=f"{SITE}/{number}/",
         )
+
+    async def _can(self) -> Capability:
+        """Return what the grant allows: a read-only one can't change anything (section 3.6)."""
+        tokens = await self.context.tokens.load()
+        if tokens is None or tokens.scope is None:
+            return self.may
+        return self.may if WRITE_SCOPE in tokens.scope.split() else self.may & ~WRITING
 
     # refreshing -----------------------------------------------------------------------------------------------
 
@@ -181,6 +208,8 @@ class Simkl(Tracker):
         if library.markers.get("lists") != self._lists:
             library = await self._relist(library)
         library = await self._with_calendar(library, previous)
+        if (can := await self._can()) != library.account.can:
+            library = replace(library, account=replace(library.account, can=can))
         moved = library is not previous or self._wrote
         self._library, self._wrote = library, False
         return Refresh(library=library, next_in=self._next_in(moved=moved))
@@ -214,7 +243,7 @@ class Simkl(Tracker):
             movies=rows.movies,
             watchlist=watchlist(rows.listed.values(), self._lists.split(",")),
             playbacks=playbacks(paused, self._builder, now),
-            plays=tuple(await self.context.run(rows.plays)),
+            plays=tuple(await self._history.newest(rows)),
             totals=totals(rows.shows, rows.movies),
             markers=_markers(
                 marks, {"lists": self._lists, "dropped": _joined(rows.dropped)}
@@ -479,8 +508,8 @@ class Simkl(Tracker):
         return combined(writes)
 
     async def send(self, writes: Sequence[QueuedWrite]) -> Sequence[Receipt]:
-        self._wrote = True
-        return await self._sender.send([queued.write for queued in writes])
+        self._wrote = self._wrote or any(not _passes(q.write) for q in writes)
+        return await self._sender.send(writes, self._scrobbler.send)
 
     async def current(self) -> Library:
         """Return the library as it is at this moment: before something is deleted or moved. 1 request at least."""
@@ -496,6 +525,11 @@ class Simkl(Tracker):
             shows={**library.shows, **shows},
             movies={**library.movies, **movies},
         )
+
+
+def _passes(write: Write) -> bool:
+    """Say whether a write changes nothing that the next refresh would read."""
+    return isinstance(write, Scrobble) and write.action is ScrobbleAction.START
 
 
 def _last_watched(item: tuple[str, ShowProgress]) -> float:

@@ -10,6 +10,7 @@ from typing import Final
 from ...library import Play
 from ...media import Episode, Ids, MediaItem, Movie, Season, Show
 from ...writes import (
+    CheckIn,
     ClearProgress,
     MarkUnwatched,
     MarkWatched,
@@ -17,6 +18,7 @@ from ...writes import (
     Rate,
     Receipt,
     RemovePlays,
+    Scrobble,
     SetHidden,
     SetProgress,
     SetWatchlisted,
@@ -32,6 +34,10 @@ NATIVE: Final = frozenset({"simkl", "mal", "anidb", "anilist", "kitsu"})
 """Those that go with an anime's own flat numbering; TVDB and TMDB number it by seasons (section 14)."""
 AT_ONCE: Final = 250
 """How many writes one request carries. No limit is documented."""
+ALONE: Final = frozenset({"pause", "clear", "scrobble"})
+"""The families whose requests carry one write."""
+REWATCH: Final = "rewatch-"
+"""Begins the id of a play that is one more viewing of what was watched before; no other play has an id."""
 
 type Place = tuple[int, int]
 
@@ -86,12 +92,14 @@ def family(write: Write) -> str:
             return "pause"
         case ClearProgress():
             return "clear"
+        case Scrobble() | CheckIn():
+            return "scrobble"
 
 
 def combined(writes: Sequence[Write]) -> int:
     """Return how many of these, from the first, share a request. One title is moved or rated only once in it."""
     kind = family(writes[0])
-    if kind in ("pause", "clear"):
+    if kind in ALONE:
         return 1
     touched: set[MediaItem] = set()
     for index, write in enumerate(writes[:AT_ONCE]):
@@ -206,9 +214,16 @@ def _seasons(places: dict[Place, str | None], whole: set[int]) -> list[dict[str,
     return found + [{"number": n, "episodes": e} for n, e in rows.items()]
 
 
-def scrobble_body(item: Movie | Episode, progress: float) -> dict[str, Json]:
-    """Return the body of /scrobble/*; the key of an episode is `number`. Raises Unmatchable."""
-    body: dict[str, Json] = {"progress": round(min(100.0, max(0.0, progress)), 2)}
+def scrobble_body(
+    item: Movie | Episode, progress: float | None = None
+) -> dict[str, Json]:
+    """Return the body of /scrobble/*; the key of an episode is `number`. Raises Unmatchable.
+
+    Only a check-in goes without `progress` (percent).
+    """
+    body: dict[str, Json] = {}
+    if progress is not None:
+        body["progress"] = round(min(100.0, max(0.0, progress)), 2)
     if isinstance(item, Movie):
         return body | {"movie": reference(item)}
     native = is_native(item.show)

@@ -23,6 +23,7 @@ from ..tracker import (
     Query,
     QueuedWrite,
     Refresh,
+    ScrobbleRhythm,
     SignInStep,
     Tracker,
     TrackerContext,
@@ -72,6 +73,8 @@ class Trakt(Tracker):
         | Capability.SET_PROGRESS
         | Capability.CLEAR_PROGRESS
         | Capability.HIDE_SHOW
+        | Capability.SCROBBLE
+        | Capability.CHECK_IN
     )
     sign_in: ClassVar[tuple[SignInStep, ...]] = (
         Fields(
@@ -99,6 +102,8 @@ class Trakt(Tracker):
             "assets.fanart.tv",
         }
     )
+
+    rhythm: ClassVar[ScrobbleRhythm] = ScrobbleRhythm(seeks=True)
 
     def __init__(self, context: TrackerContext) -> None:
         """Connect to Trakt, or to whatever `context.base_url` names."""

@@ -22,7 +22,7 @@ from ..errors import (
 from ..oauth import DeviceGrant, DeviceSignIn, SlowDown, TokenKeeper, Tokens
 from ..tracker import TrackerContext
 from ..transport import Answer, Json, Method, Pace, Transport, Values
-from .payloads import decode_device, decode_oauth_error, decode_token
+from .payloads import decode_conflict, decode_device, decode_oauth_error, decode_token
 
 API_URL: Final = "https://api.trakt.tv"
 AUTH_URL: Final = "https://auth.trakt.tv"
@@ -38,7 +38,10 @@ JSON_HEADERS: Final = {"Content-Type": "application/json"}
 
 
 class Conflict(Refused):
-    """409: the same was done a moment ago."""
+    """409: the same was counted at `watched_at`, or something else goes before; until `expires_at` (both UTC)."""
+
+    watched_at: datetime | None = None
+    expires_at: datetime | None = None
 
 
 def classify(answer: Answer) -> TrackerError | None:
@@ -63,7 +66,7 @@ def classify(answer: Answer) -> TrackerError | None:
         case 404:
             return NotFound(detail)
         case 409:
-            return Conflict(detail)
+            return _conflict(answer, detail)
         case 420:
             limit = answer.headers.get("X-Account-Limit", "-")
             return LimitReached(detail, placeholders={"limit": limit})
@@ -81,6 +84,24 @@ def classify(answer: Answer) -> TrackerError | None:
         case _ if status < 400:
             return BadAnswer(f"{detail} redirect")
     return Refused(detail)
+
+
+def _conflict(answer: Answer, detail: str) -> Conflict:
+    conflict = Conflict(detail)
+    try:
+        told = decode_conflict(answer.body)
+    except ValueError:
+        return conflict
+    conflict.watched_at, conflict.expires_at = told.watched_at, told.expires_at
+    return conflict
+
+
+def lacks_permission(error: AccessDenied) -> bool:
+    """Say whether a refused scrobble may mean only that: apps have their own permission for it.
+
+    An app that is gone is refused in the same words, and with everything else it asks for.
+    """
+    return error.translation_key == "app_rejected"
 
 
 def needs_plan(error: TrackerError) -> bool:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from ...media import Episode, MediaItem, Movie, Playable, Season, Show
 from ...writes import WatchedAt
 from ..transport import Json
-from .lookup import Seen
+from .lookup import Seen, utc
 from .payloads import NotFoundBody
 
 
@@ -31,12 +31,7 @@ class Body:
                 part: Json = {"number": item.number, **options}
                 self.shows.append({**named(item.show), "seasons": [part]})
             case Episode():
-                own = {
-                    name: item.ids.number(name)
-                    for name in ("trakt", "tvdb")
-                    if item.ids.number(name)
-                }
-                if "trakt" in own or (own and not item.show.ids):
+                if own := _own(item):
                     self.episodes.append({"ids": own, **options})
                     return
                 episode: Json = {"number": item.number, **options}
@@ -55,6 +50,26 @@ class Body:
             "episodes": self.episodes,
         }
         return {name: rows for name, rows in parts.items() if rows}
+
+
+def _own(episode: Episode) -> dict[str, Json]:
+    """Return the episode's own ids where it is best named by them; Trakt finds episodes by these two only."""
+    own: dict[str, Json] = {
+        name: episode.ids.number(name)
+        for name in ("trakt", "tvdb")
+        if episode.ids.number(name)
+    }
+    return own if "trakt" in own or not episode.show.ids else {}
+
+
+def playing(item: Playable) -> dict[str, Json]:
+    """Name the one item that a scrobble or check-in is about."""
+    if isinstance(item, Movie):
+        return {"movie": named(item)}
+    if own := _own(item):
+        return {"episode": {"ids": own}}
+    numbers: dict[str, Json] = {"season": item.season, "number": item.number}
+    return {"show": named(item.show), "episode": numbers}
 
 
 def named(title: Movie | Show) -> dict[str, Json]:
@@ -131,7 +146,4 @@ def same(one: Playable, other: Playable) -> bool:
 
 def stamp(at: WatchedAt) -> str:
     """Write a time the way Trakt takes it."""
-    if isinstance(at, datetime):
-        utc = at.astimezone(UTC)
-        return utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return at
+    return utc(at) if isinstance(at, datetime) else at

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 import re
 from typing import Final
 
 from ...library import Play, ShowProgress
-from ...media import Episode, Ids, MediaItem, Movie, Playable, Season, Show
+from ...media import Episode, Ids, MediaItem, Movie, Playable, Season, Show, show_of
 from ...writes import MarkWatched, WatchedAt
-from ..errors import BadAnswer, NotFound, Refused
+from ..errors import BadAnswer, NotFound, Refused, TrackerError
 from .api import Api
 from .convert import Converter
 from .payloads import (
@@ -202,7 +202,10 @@ class Lookup:
     async def named(self, item: MediaItem) -> MediaItem | None:
         """Return the item so that a write can name it: as it is when it has any id, else looked up by title."""
         title = item.show if isinstance(item, (Season, Episode)) else item
-        if title.ids or (isinstance(item, Episode) and item.ids.get("trakt")):
+        own = isinstance(item, Episode) and (
+            item.ids.get("trakt") or item.ids.get("tvdb")
+        )
+        if title.ids or own:
             return item
         return await self.resolve(item)
 
@@ -320,13 +323,19 @@ class Lookup:
         self._batch[key] = seen
         return seen
 
-    async def plays(self, item: MediaItem) -> list[Play]:
-        """Return all plays of an item with a Trakt id, newest first."""
+    async def plays(
+        self, item: MediaItem, between: tuple[datetime, datetime] | None = None
+    ) -> list[Play]:
+        """Return all plays of an item with a Trakt id, or those `between` two times, newest first."""
         path = history_path(item)
         if path is None:
             return []
+        params: dict[str, str] = {}
+        if between is not None:
+            names = ("start_at", "end_at")
+            params = {n: utc(at) for n, at in zip(names, between, strict=True)}
         try:
-            rows = await self._api.pages(decode_history, path)
+            rows = await self._api.pages(decode_history, path, params)
         except NotFound:
             return []
         plays = [play for row in rows if (play := self._convert.play(row))]
@@ -357,6 +366,18 @@ class Lookup:
                 found.add((item.season, item.number))
         return found
 
+    async def progress_of(self, item: MediaItem) -> ShowProgress | None:
+        """Return how far its show is now, with our own writes; None for a movie, and where that can't be read."""
+        show = show_of(item)
+        if show is None:
+            return None
+        try:
+            seen = await self.show_seen(show, listing=True, fresh=False)
+        except TrackerError:
+            # asked after a write that is done: not knowing the count is no reason to fail it
+            return None
+        return seen.progress()
+
     # our own writes -------------------------------------------------------------------------------------------
 
     def wrote(self, items: Iterable[Playable], *, watched: bool) -> None:
@@ -379,6 +400,12 @@ class Lookup:
         if until is not None and until <= self._api.context.now():
             del self._overlay[number], self._overlay_until[number]
         return self._overlay.setdefault(number, {})
+
+
+def utc(at: datetime) -> str:
+    """Write an instant the way Trakt does."""
+    text = at.astimezone(UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
 
 
 def escape(text: str) -> str:

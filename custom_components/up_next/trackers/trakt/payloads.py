@@ -408,6 +408,22 @@ class WriteBody(Body):
 
 
 @dataclass(frozen=True, slots=True)
+class ScrobbleBody(MediaBody):
+    """What became of a scrobble; `id` is that of the play, 0 where none was made."""
+
+    id: int | None = None
+    action: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConflictBody(Body):
+    """Why something is not taken just now."""
+
+    watched_at: datetime | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TokenBody(Body):
     """A token pair; lifetimes in seconds."""
 
@@ -528,6 +544,8 @@ decode_watching: Final = one(WatchingBody)
 decode_progress: Final = one(ProgressBody)
 decode_title: Final = one(TitleBody)
 decode_write: Final = one(WriteBody)
+decode_scrobble: Final = one(ScrobbleBody)
+decode_conflict: Final = one(ConflictBody)
 decode_token: Final = one(TokenBody)
 decode_device: Final = one(DeviceBody)
 decode_oauth_error: Final = one(OAuthError)

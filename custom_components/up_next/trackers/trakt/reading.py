@@ -116,6 +116,8 @@ class Reader:
             draft.read("settings", activities, now)
         else:
             draft = Draft.of(previous)
+            # what was cached by an older version knows less of what can be done
+            draft.account = replace(draft.account, can=self._may)
         draft.watching = watching
         await self._update(draft, activities, now)
         library = draft.finish(previous, now)

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from ...library import Play, ShowProgress
-from ...media import Episode, MediaItem, Movie, Playable, Season, Show, show_of
+from ...library import Play
+from ...media import Episode, MediaItem, Movie, Playable, Season, Show
 from ...writes import (
+    CheckIn,
     ClearProgress,
     MarkUnwatched,
     MarkWatched,
@@ -17,34 +18,26 @@ from ...writes import (
     Rate,
     Receipt,
     RemovePlays,
+    Scrobble,
     SetHidden,
     SetProgress,
     SetWatchlisted,
     Write,
 )
-from ..errors import AccessDenied, BadAnswer, NotFound, TrackerError, Unsure
+from ..errors import AccessDenied, BadAnswer, NotFound, Unsure
 from ..tracker import QueuedWrite
 from ..transport import Json
-from .api import Api, Conflict, needs_plan
-from .bodies import Body, is_missing, named, once, same, stamp, wanted
+from .api import Api, Conflict, lacks_permission, needs_plan
+from .bodies import Body, is_missing, once, playing, same, stamp, wanted
 from .convert import Converter
 from .lookup import Lookup, Seen
 from .payloads import NotFoundBody, decode_playback, decode_write
+from .receipts import ALREADY, DONE, NOT_FOUND, refused
+from .scrobbling import STOP_PATH, WATCHED_FROM, Scrobbler
 
 BATCH: Final = 100
 """Items in one POST (section 8: 50-100)."""
 IDS_A_POST: Final = 500
-WATCHED_FROM: Final = 80.0
-"""Percent; from here on Trakt takes a stop for watched (section 9)."""
-
-DONE: Final = Receipt(outcome=Outcome.DONE)
-ALREADY: Final = Receipt(outcome=Outcome.ALREADY)
-NOT_FOUND: Final = Receipt(outcome=Outcome.NOT_FOUND, reason="not_found")
-
-
-def refused(reason: str = "refused", **placeholders: str) -> Receipt:
-    """Return a receipt for what will not be done."""
-    return Receipt(outcome=Outcome.REFUSED, reason=reason, placeholders=placeholders)
 
 
 def combine(writes: Sequence[Write]) -> int:
@@ -85,6 +78,7 @@ class Writer:
         self._api = api
         self._convert = convert
         self._lookup = lookup
+        self._scrobbler = Scrobbler(api, convert, lookup)
         self._removing: dict[str, str] = {}
 
     async def send(self, writes: Sequence[QueuedWrite]) -> Sequence[Receipt]:
@@ -116,6 +110,8 @@ class Writer:
                 return await self._clear_progress(item)
             case SetHidden() as write:
                 return await self._hide(write)
+            case Scrobble() | CheckIn():
+                return await self._scrobbler.send(queued)
         return refused("not_supported")
 
     # watched --------------------------------------------------------------------------------------------------
@@ -284,19 +280,8 @@ class Writer:
         return Receipt(
             outcome=Outcome.DONE,
             plays=tuple(plays),
-            progress=await self._progress_after(item),
+            progress=await self._lookup.progress_of(item),
         )
-
-    async def _progress_after(self, item: MediaItem) -> ShowProgress | None:
-        show = show_of(item)
-        if show is None:
-            return None
-        try:
-            seen = await self._lookup.show_seen(show, listing=True, fresh=False)
-        except TrackerError:
-            # the write is done: not knowing the count is no reason to fail it
-            return None
-        return seen.progress()
 
     # lists ----------------------------------------------------------------------------------------------------
 
@@ -386,23 +371,16 @@ class Writer:
         resolved = await self._lookup.resolve(item)
         if resolved is None or isinstance(resolved, (Show, Season)):
             return NOT_FOUND
-        body: dict[str, Json] = {"progress": round(progress, 2)}
-        if isinstance(resolved, Movie):
-            body["movie"] = named(resolved)
-        elif number := resolved.ids.number("trakt"):
-            body["episode"] = {"ids": {"trakt": number}}
-        else:
-            body["show"] = named(resolved.show)
-            body["episode"] = {"season": resolved.season, "number": resolved.number}
+        body = {**playing(resolved), "progress": round(progress, 2)}
         try:
-            # /scrobble/stop below 80 % is the documented way to save a position (scrobbling.md section 1)
-            await self._api.write("/scrobble/stop", body, idempotent=True)
+            # a stop below 80 % is the documented way to save a position
+            await self._api.write(STOP_PATH, body, idempotent=True)
         except Conflict:
             return ALREADY
         except NotFound:
             return NOT_FOUND
         except AccessDenied as error:
-            if error.translation_key != "app_rejected":
+            if not lacks_permission(error):
                 raise
             return refused("not_supported")
         return DONE

@@ -21,7 +21,7 @@ from ...library import (
     WatchlistEntry,
 )
 from ...media import Ids, MediaItem, Show
-from ...writes import Receipt, Write
+from ...writes import Receipt, Scrobble, Write
 from ..errors import AccessDenied, NotFound, Refused, SignInError, SignInRequired
 from ..tracker import (
     Candidate,
@@ -37,6 +37,7 @@ from ..tracker import (
     TrackerContext,
 )
 from .client import Client, keep_digest
+from .scrobbling import Scrobbler
 from .wire import ProgressRow, Title, instant, read_list, read_marks, read_watching
 from .writing import Writer
 
@@ -64,6 +65,7 @@ class TraktV1(Tracker):
         | Capability.MARK_DATED
         | Capability.LIST_MOVIES
         | Capability.LIST_SHOWS
+        | Capability.SCROBBLE
         | Capability.HEARTBEAT
     )
     sign_in: ClassVar[tuple[SignInStep, ...]] = (
@@ -72,7 +74,7 @@ class TraktV1(Tracker):
                 Field(name="base_url", kind=FieldKind.URL),
                 Field(name="api_key", kind=FieldKind.SECRET),
                 Field(name="username"),
-                Field(name="password", kind=FieldKind.SECRET),
+                Field(name="password", kind=FieldKind.PASSWORD),
             )
         ),
     )
@@ -83,6 +85,7 @@ class TraktV1(Tracker):
         super().__init__(context)
         self._client = Client(context)
         self._writer = Writer(self._client, context.now)
+        self._scrobbler = Scrobbler(self._client, self._writer, context)
         self._turn: str | None = None
         """What the next quiet refresh asks, "marks" or "watching"; None: both."""
         self._all_read_at = _LONG_AGO
@@ -244,6 +247,9 @@ class TraktV1(Tracker):
 
     async def send(self, writes: Sequence[QueuedWrite]) -> Sequence[Receipt]:
         self._turn = None
+        first = writes[0]
+        if isinstance(first.write, Scrobble):
+            return [await self._scrobbler.send(first, first.write)]
         return await self._writer.send(writes)
 
 

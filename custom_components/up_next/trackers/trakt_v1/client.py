@@ -178,3 +178,8 @@ class Client:
         for secret in filter(None, (self._key, self._password)):
             words = words.replace(secret, "***")
         return reply.status == "failure", words.lower()[:200]
+
+
+def lacks_permission(error: AccessDenied) -> bool:
+    """Say whether the key is good but may not do this one thing: scrobbling takes a developer's key."""
+    return "api permission" in str(error)

@@ -89,7 +89,8 @@ class Writer:
         """Mark movies as (un)seen. Which were seen before is not known here; for "seen", the answer tells."""
         refusals = [_refusal(queued.write) for queued in writes]
         rows: list[Json] = [
-            _row(_title(queued.write)) | _played(queued.write, _title(queued.write))
+            title_row(_title(queued.write))
+            | _played(queued.write, _title(queued.write))
             for queued, refusal in zip(writes, refusals, strict=True)
             if refusal is None
         ]
@@ -125,7 +126,7 @@ class Writer:
             named = marking.row.show.show() if marking.row else show
             await self._client.post(
                 "show/episode/seen" if seen else "show/episode/unseen",
-                {**_row(named), "episodes": list(rows.values())},
+                {**title_row(named), "episodes": list(rows.values())},
             )
         progress = marking.progress(set(rows), self._now())
         return [
@@ -150,7 +151,7 @@ class Writer:
         reply = Reply()
         if wanted:
             method = f"{kind}/watchlist" if listed else f"{kind}/unwatchlist"
-            rows: list[Json] = [_row(item) for item in wanted]
+            rows: list[Json] = [title_row(item) for item in wanted]
             reply = await self._client.post(method, {f"{kind}s": rows})
         receipts = []
         for queued, item in zip(writes, items, strict=True):
@@ -256,7 +257,7 @@ def _title(write: Write) -> Movie | Show:
     return item
 
 
-def _row(item: Movie | Show) -> dict[str, Json]:
+def title_row(item: Movie | Show) -> dict[str, Json]:
     """Return how v1 is told of a movie or a show."""
     second = "tmdb" if isinstance(item, Movie) else "tvdb"
     row: dict[str, Json] = {
