@@ -19,6 +19,7 @@ from ..tracker import (
     FieldKind,
     Fields,
     Page,
+    Push,
     Query,
     QueuedWrite,
     Refresh,
@@ -29,7 +30,15 @@ from ..tracker import (
 from .api import PAGE, Api
 from .lookup import Lookup
 from .viewings import Viewing, Watched, viewings
-from .wire import Row, Session, instant, read_names, read_server, read_sessions
+from .wire import (
+    Row,
+    Session,
+    instant,
+    read_names,
+    read_push,
+    read_server,
+    read_sessions,
+)
 
 PLAYING: Final = 20.0
 """Seconds between two refreshes while something plays."""
@@ -65,6 +74,8 @@ class Tautulli(Tracker):
         ),
         Choice(name="user"),
     )
+    media_server: ClassVar[str | None] = "plex"
+    push: ClassVar[Push | None] = Push(template='{"user_id": "{user_id}"}')
 
     def __init__(self, context: TrackerContext) -> None:
         """Open the account; nothing is asked of the server yet."""
@@ -100,9 +111,15 @@ class Tautulli(Tracker):
 
     # reading --------------------------------------------------------------------------------------------------
 
-    def nudge(self) -> None:
-        """Take note that the server told of something by itself: for some hours asking may be rarer."""
+    def nudge(self, told: bytes = b"") -> bool:
+        """Take note that the server told of something: for some hours asking may be rarer.
+
+        What it tells of another user shows nothing of whether it tells of this one too.
+        """
+        if (user := read_push(told)) is not None and user != self._user:
+            return False
         self._pushed_at = self.context.now()
+        return True
 
     async def refresh(self, previous: Library | None) -> Refresh:
         """Bring the library up to date: what is playing, and the history of the last days."""
@@ -243,16 +260,8 @@ class Tautulli(Tracker):
         plays = [v.play(await self._lookup.fuller(v)) for v in reversed(found)]
         return Page(items=tuple(plays), cursor=cursor)
 
-    # for other rooms ------------------------------------------------------------------------------------------
-
-    async def item_of(self, rating_key: str) -> Playable | None:
-        """Return the movie or episode with this rating key; None when Plex does not have it, or is down."""
-        return await self._lookup.item(rating_key)
-
-    async def ids_of(self, rating_key: str) -> Ids:
-        """Return the own ids of the movie or episode with this rating key; empty when Plex does not tell."""
-        item = await self.item_of(rating_key)
-        return item.ids if item else Ids()
+    async def item_of(self, content_id: str) -> Playable | None:
+        return await self._lookup.item(content_id)
 
     # what it can't do -----------------------------------------------------------------------------------------
 

@@ -259,6 +259,16 @@ def read_server(data: object) -> str:
     return server
 
 
+def read_push(body: bytes) -> str | None:
+    """Read the id of the user whom a push is about; None when it does not tell: what is sent is anybody's to set."""
+    try:
+        told = orjson.loads(body)
+    except ValueError:
+        return None
+    user = _text(told.get("user_id")) if isinstance(told, Mapping) else ""
+    return user if user.isascii() and user.isdecimal() else None
+
+
 def instant(epoch: int) -> datetime | None:
     """Turn epoch seconds into UTC; None for 0 and for what no calendar has."""
     try:
