@@ -4,21 +4,39 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+import re
 
-from custom_components.up_next.library import Library, overview
+from custom_components.up_next.library import Library, Play, overview
 from custom_components.up_next.media import Episode
 from custom_components.up_next.trackers import TRACKERS
 from custom_components.up_next.trackers.oauth import MemoryTokenStore, wait_for_tokens
-from custom_components.up_next.trackers.tracker import Tracker, TrackerContext
+from custom_components.up_next.trackers.tracker import (
+    ArchiveCount,
+    ArchivedPlay,
+    Tracker,
+    TrackerContext,
+)
 
 from .report import Report
-from .simulated import Json, Simulated
+from .simulated import APP, LOGINS, Json, Simulated
 
-IDLE = {"trakt": 2, "simkl": 1, "kinopub": 3}
-FIRST = {"trakt": 15, "simkl": 6}
+IDLE = {
+    "trakt": 2,
+    "simkl": 1,
+    "kinopub": 3,
+    "tautulli": 2,
+    "letterboxd": 1,
+    "trakt_v1": 1,
+    "firstlight": 1,
+}
+FIRST = {"trakt": 15, "simkl": 6, "letterboxd": 1, "trakt_v1": 5}
+FILMS = {"tautulli": "watch", "letterboxd": "watch", "firstlight": "pause"}
+"""What a person does with a film at services that do not know what is unwatched."""
 MORE = 3
 """Requests that one newly watched episode may cost beyond an idle refresh."""
+PAGE = 100
+"""Titles in progress; one more request may be made for each page of so many, as Firstlight's list comes in pages."""
 CATALOGUE_IDS = {
     "trakt": 0,
     "tmdb": 100_000,
@@ -27,29 +45,61 @@ CATALOGUE_IDS = {
     "kinopub": 20_000,
 }
 """How far a show's ids are from its Trakt id in the simulated catalogue."""
+_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f-]{36}")
+"""Keys and ids in paths, of no interest here."""
 WINDOW = timedelta(minutes=5)
 """Of Trakt's rate limit: 1,000 reads."""
 CYCLES = 200
 """A bounded first reading takes several refreshes; this many would be too many."""
 
 
+class MemoryArchive:
+    """An archive of plays that lives as long as the process."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self._plays: dict[tuple[str, date | None], Play] = {}
+
+    async def put(
+        self, source: str, plays: Sequence[ArchivedPlay], *, window: bool = False
+    ) -> None:
+        """Add plays; nothing is taken back here."""
+        self._plays |= {(row.title, row.play.watched_on): row.play for row in plays}
+
+    async def read(self, limit: int | None = None, offset: int = 0) -> Sequence[Play]:
+        """Return plays, those watched last first."""
+        plays = sorted(
+            self._plays.values(),
+            key=lambda play: play.watched_on or date.min,
+            reverse=True,
+        )
+        return plays[offset : None if limit is None else offset + limit]
+
+    async def count(self) -> ArchiveCount:
+        """Return how much is kept."""
+        titles = {title for title, _ in self._plays}
+        return ArchiveCount(plays=len(self._plays), titles=len(titles))
+
+
 async def signed_in(services: Simulated, key: str) -> Tracker:
-    """Return a tracker that went through its device flow."""
-    credentials = {"client_id": "up-next-client", "client_secret": "up-next-secret"}
+    """Return a tracker that went through its sign-in."""
+    tracker_class = TRACKERS[key]
     tokens = MemoryTokenStore()
-    tracker = TRACKERS[key](
+    tracker = tracker_class(
         TrackerContext(
             session=services.session,
             user_agent="UpNext/0.0.0 (benchmark)",
             tokens=tokens,
-            credentials=credentials,
+            credentials=tracker_class.keep(LOGINS.get(key, APP)),
             base_url=services.url(key),
             now=services.now,
+            archive=MemoryArchive(),
         )
     )
-    sign_in = tracker.device_sign_in()
-    grant = await sign_in.start()
-    await tokens.save(await wait_for_tokens(sign_in, grant))
+    if key not in LOGINS:
+        sign_in = tracker.device_sign_in()
+        grant = await sign_in.start()
+        await tokens.save(await wait_for_tokens(sign_in, grant))
     return tracker
 
 
@@ -60,7 +110,7 @@ def counted(rows: Sequence[Json]) -> int:
 
 def listed(rows: Sequence[Json]) -> str:
     """Name the requests, the most frequent first."""
-    paths = Counter(f"{row['method']} {row['path']}" for row in rows)
+    paths = Counter(f"{row['method']} {_ID.sub('*', row['path'])}" for row in rows)
     names = [path if n == 1 else f"{path} x{n}" for path, n in paths.most_common(6)]
     return ", ".join(names) + (" ..." if len(paths) > 6 else "")
 
@@ -68,7 +118,13 @@ def listed(rows: Sequence[Json]) -> str:
 async def watch_next(
     services: Simulated, key: str, library: Library, *, later: float = 180
 ) -> str:
-    """Let the person watch the next episode elsewhere, `later` seconds from now; returns its label."""
+    """Let the person watch the next episode elsewhere, or a film, `later` seconds from now; returns its label."""
+    if key in FILMS:
+        if later:
+            await services.advance(later)
+        movie = services.another_movie()
+        await services.control(key, FILMS[key], movie=movie)
+        return f"the film {movie}"
     for row in overview(library, services.now()).shows:
         episode = row.next_episode
         if episode is not None and (show := catalogue_id(episode)) is not None:
@@ -131,8 +187,9 @@ async def count_requests(
             FIRST.get(key) if big else None,
         )
         report.note(f"    {size:.1f} MB, {len(rows)} requests in all: {listed(rows)}")
-        await refreshed(services, key, tracker, library)
-        await services.advance(60)
+        library, rows = await all_known(services, key, tracker, library)
+        if rows:
+            report.note(f"    {len(rows)} more until all is known: {listed(rows)}")
         same, rows = await refreshed(services, key, tracker, library)
         report.figure(f"{key}: idle refresh", len(rows), "requests", IDLE[key])
         report.figure(
@@ -143,11 +200,12 @@ async def count_requests(
         )
         await watch_next(services, key, library)
         library, rows = await refreshed(services, key, tracker, library)
+        watched = "film" if key in FILMS else "episode"
         report.figure(
-            f"{key}: refresh after one newly watched episode",
+            f"{key}: refresh after one newly watched {watched}",
             len(rows),
             "requests",
-            IDLE[key] + MORE,
+            IDLE[key] + MORE + len(library.playbacks) // PAGE,
         )
         report.note(f"    {listed(rows)}")
         await services.advance(6 * 3600 + 60)
@@ -156,6 +214,21 @@ async def count_requests(
             f"{key}: refresh after six quiet hours (calendars)", len(rows), "requests"
         )
         report.note(f"    {listed(rows)}")
+
+
+async def all_known(
+    services: Simulated, key: str, tracker: Tracker, library: Library
+) -> tuple[Library, list[Json]]:
+    """Refresh until nothing new is learnt; returns the library, and the requests of the refreshes that learnt."""
+    learnt: list[Json] = []
+    for _ in range(CYCLES):
+        again, rows = await refreshed(services, key, tracker, library)
+        await services.advance(60)
+        if again is library:
+            return library, learnt
+        library = again
+        learnt += rows
+    raise RuntimeError(f"{key} goes on reading after {CYCLES} refreshes")
 
 
 async def refreshed(

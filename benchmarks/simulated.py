@@ -3,34 +3,59 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+import socket
 import sys
 from typing import Any
 
 import aiohttp
 
+from simulators.__main__ import SERVICES
+from simulators.firstlight import IAM_TOKEN, USER_TOKEN
+from simulators.letterboxd import USERNAME as MEMBER
+from simulators.tautulli import API_KEY as TAUTULLI_KEY
+from simulators.trakt_v1 import API_KEY as TRAKT_V1_KEY, PASSWORD, USERNAME
+
 ROOT = Path(__file__).parent.parent
-OFFSET = 20_000
-"""Added to the usual ports, so that a running demo is not disturbed."""
-PORTS = {"trakt": 8871, "simkl": 8872, "kinopub": 8873}
+OFFSETS = range(20_000, 25_000, 100)
+"""What is added to the usual ports, so that neither a running demo nor another benchmark is disturbed."""
+PORTS: Mapping[str, int] = {service.name: service.port for service in SERVICES}
+APP = {"client_id": "up-next-client", "client_secret": "up-next-secret"}
+"""What is typed in where a device code does the rest."""
+LOGINS: Mapping[str, Mapping[str, str]] = {
+    "tautulli": {"api_key": TAUTULLI_KEY, "user": "1001"},
+    "letterboxd": {"username": MEMBER},
+    "trakt_v1": {
+        "api_key": TRAKT_V1_KEY,
+        "username": USERNAME,
+        "password": PASSWORD,
+    },
+    "firstlight": {"iam_token": IAM_TOKEN, "user_token": USER_TOKEN},
+}
+"""What is typed in and chosen where that is the whole sign-in."""
+MOVIES = 40
+"""In the simulated catalogue, numbered from `FIRST_MOVIE` on."""
+FIRST_MOVIE = 500_000
 
 type Json = dict[str, Any]
 
 
 @dataclass(slots=True)
 class Simulated:
-    """The three services; `now` is their clock, which `advance` moves for all of them."""
+    """All services; `now` is their clock, which `advance` moves for all of them."""
 
     session: aiohttp.ClientSession
+    offset: int
     ahead: timedelta = field(default_factory=timedelta)
+    _turn: int = 0
 
     def url(self, tracker: str) -> str:
         """Return the base URL of a service."""
-        return f"http://127.0.0.1:{PORTS[tracker] + OFFSET}"
+        return f"http://127.0.0.1:{PORTS[tracker] + self.offset}"
 
     def now(self) -> datetime:
         """Return the simulated time (UTC)."""
@@ -50,6 +75,11 @@ class Simulated:
         await self.control("trakt", "advance", seconds=seconds)
         self.ahead += timedelta(seconds=seconds)
 
+    def another_movie(self) -> int:
+        """Return the number of a movie, another one each time."""
+        self._turn += 1
+        return FIRST_MOVIE + self._turn % MOVIES
+
     async def take(self, tracker: str) -> list[Json]:
         """Return the requests since the last call, and forget them."""
         url = f"{self.url(tracker)}/_control/requests"
@@ -65,27 +95,43 @@ async def simulated(
     shows: int, in_progress: int, arguments: Sequence[str] = ()
 ) -> AsyncIterator[Simulated]:
     """Run the services with so many shows, all of them watched or begun."""
+    offset = next(offset for offset in OFFSETS if _free(offset))
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "simulators", "--shows", str(shows), "--in-progress", str(in_progress),
-        "--watched", "100", "--auto-approve", "--port-offset", str(OFFSET), *arguments,
+        "--watched", "100", "--auto-approve", "--port-offset", str(offset), *arguments,
         cwd=ROOT, stdout=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:
         async with aiohttp.ClientSession() as session:
-            services = Simulated(session)
+            services = Simulated(session, offset)
             async with asyncio.timeout(60):
                 for tracker in PORTS:
-                    await _answers(session, f"{services.url(tracker)}/_control/state")
+                    url = f"{services.url(tracker)}/_control/state"
+                    while not await _answers(session, url):
+                        if process.returncode is not None:
+                            raise RuntimeError("The simulated services did not start.")
+                        await asyncio.sleep(0.1)
             yield services
     finally:
-        process.terminate()
-        await process.wait()
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
 
 
-async def _answers(session: aiohttp.ClientSession, url: str) -> None:
-    while True:
-        try:
-            async with session.get(url):
-                return
-        except aiohttp.ClientError:
-            await asyncio.sleep(0.1)
+def _free(offset: int) -> bool:
+    for port in PORTS.values():
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port + offset))
+            except OSError:
+                return False
+    return True
+
+
+async def _answers(session: aiohttp.ClientSession, url: str) -> bool:
+    try:
+        async with session.get(url):
+            return True
+    except aiohttp.ClientError:
+        return False

@@ -18,13 +18,13 @@ import time
 from typing import Any
 
 import aiohttp
-from demo_dashboard import QUEUES, SCRIPTS, dashboard, queues
+from demo_dashboard import LISTS, SCRIPTS, Account, dashboard, list_sensors
 from demo_requirements import LEFT_OUT
-from home_assistant import RESTART_EXIT_CODE, Client, DemoError, Process
+from demo_scene import Scene
+from demo_services import PORTS, SETTINGS, SimulatedService, simulated_services
+from home_assistant import FLOWS, RESTART_EXIT_CODE, Client, DemoError, Process
 
 ROOT = Path(__file__).parent.parent
-SIMULATORS = {"trakt": 8871, "simkl": 8872, "kinopub": 8873}
-"""Tracker -> the port its simulator listens on, before the offset."""
 NAME = PASSWORD = "demo"
 DASHBOARD = "up-next"
 
@@ -43,7 +43,7 @@ frontend:
 config:
 recorder:
   exclude:
-    entity_globs: ["{QUEUES}"]
+    entity_globs: {json.dumps(LISTS)}
 history:
 logbook:
 media_source:
@@ -101,12 +101,8 @@ class Demo:
             former = {}
         self.kept = bool(former)
         offset = former.get("offset", 0)
-        if not all(_free(port + offset) for port in SIMULATORS.values()):
-            offset = next(
-                n
-                for n in range(100, 10_000, 100)
-                if all(_free(p + n) for p in SIMULATORS.values())
-            )
+        if not _ports_free(offset):
+            offset = next(n for n in range(100, 10_000, 100) if _ports_free(n))
         if former and offset != former["offset"]:
             raise DemoError(
                 "The simulators' ports are taken. End the other demo, or begin anew with --fresh."
@@ -121,9 +117,7 @@ class Demo:
             raise DemoError(f"Port {port} is taken. Choose another one with --port.")
         self.port: int = port
         self.client = Client(url=f"http://127.0.0.1:{port}", session=session)
-        self.simulators = {
-            name: f"http://127.0.0.1:{p + offset}" for name, p in SIMULATORS.items()
-        }
+        self.simulators = simulated_services(offset)
         self.services = Process(
             "The simulated services", self.folder / "simulators.log", sys.executable, "-m", "simulators",
             "--shows", str(options.shows), "--movies", str(options.movies), "--port-offset", str(offset),
@@ -174,12 +168,12 @@ class Demo:
             raise DemoError(f"Home Assistant ended:\n{self.home.tail()}")
 
     async def _simulators_answer(self) -> None:
-        for url in self.simulators.values():
+        for service in self.simulators:
             until = time.monotonic() + 30
             while True:
                 try:
                     async with self.client.session.get(
-                        f"{url}/_control/state"
+                        f"{service.url}/_control/state"
                     ) as response:
                         response.raise_for_status()
                     break
@@ -246,30 +240,29 @@ class Demo:
         if self.kept:
             await self._sign_in_again()
         else:
-            await asyncio.gather(
-                *(self._sign_in(tracker) for tracker in self.simulators)
-            )
+            await asyncio.gather(*map(self._sign_in, self.simulators))
+        urls = {service.tracker: service.url for service in self.simulators}
+        shows, movies = self.options.shows, self.options.movies
+        await Scene(self.client, urls, shows=shows, movies=movies).play()
         await self._make_dashboard()
         page = self._login_page(tokens)
         self._save(tokens)
         return f"{self.client.url}/local/{page.name}"
 
-    async def _sign_in(self, tracker: str) -> None:
-        entry = await self.client.add_account(tracker, self.simulators[tracker])
+    async def _sign_in(self, service: SimulatedService) -> None:
+        entry = await self.client.add_account(service)
         self.say(f"Signed in to {entry['title']}.")
+        if service.tracker in SETTINGS:
+            setting, brings = SETTINGS[service.tracker]
+            await self.client.choose_first(entry["entry_id"], setting)
+            await self.client.entity(entry["entry_id"], brings)
 
     async def _sign_in_again(self) -> None:
-        """Sign in anew at the services, which forget everything between runs."""
-        devices: list[Json] = await self.client.ws("config/device_registry/list")
-        trackers = {
-            device["primary_config_entry"]: identifier.partition(":")[0]
-            for device in devices
-            for domain, identifier in device["identifiers"]
-            if domain == "up_next"
-        }
-        for entry in await self.client.entries():
-            tracker = trackers.get(entry["entry_id"])
-            if tracker is None:
+        """Sign in anew at the services that forget the grants they gave."""
+        accounts = await self.client.accounts()
+        for service in self.simulators:
+            entry = accounts.get(service.tracker)
+            if entry is None or service.lasting:
                 continue
             until = time.monotonic() + 30
             while time.monotonic() < until:
@@ -283,11 +276,9 @@ class Demo:
                     None,
                 )
                 if flow is not None:
-                    path = f"/api/config/config_entries/flow/{flow['flow_id']}"
+                    path = f"{FLOWS}/{flow['flow_id']}"
                     await self.client.follow(
-                        await self.client.http("GET", path),
-                        tracker,
-                        self.simulators[tracker],
+                        await self.client.http("GET", path), service
                     )
                     self.say(f"Signed in to {entry['title']} again.")
                     break
@@ -308,14 +299,25 @@ class Demo:
             show_in_sidebar=True,
             require_admin=False,
         )
-        entries, entities = await self.client.entries(), await self.client.entities()
-        entries.sort(key=lambda entry: str(entry["title"]), reverse=True)
+        entities = await self.client.entities()
+        entries = await self.client.accounts()
+        accounts = [
+            Account(
+                tracker=service.tracker,
+                entry_id=entry["entry_id"],
+                title=entry["title"],
+                entities=entities.get(entry["entry_id"], {}),
+            )
+            for service in self.simulators
+            if (entry := entries.get(service.tracker))
+        ]
         (self.config / "templates.yaml").write_text(
-            json.dumps(queues(entries, entities), indent=2)
+            json.dumps(list_sensors(accounts), indent=2)
         )
         await self.client.action("template.reload")
-        config = dashboard(entries, entities)
-        await self.client.ws("lovelace/config/save", url_path=DASHBOARD, config=config)
+        await self.client.ws(
+            "lovelace/config/save", url_path=DASHBOARD, config=dashboard(accounts)
+        )
         # newer versions keep a user's default dashboard here, older ones in the browser (see the login page)
         await self.client.ws(
             "frontend/set_user_data", key="core", value={"default_panel": DASHBOARD}
@@ -348,7 +350,7 @@ class Demo:
                     "offset": self.offset,
                     "token": tokens["access_token"],
                     "login": {"name": NAME, "password": PASSWORD},
-                    "simulators": self.simulators,
+                    "simulators": {s.tracker: s.url for s in self.simulators},
                     "release": self.release,
                     "config": str(self.config),
                     "airs_at": self.airs_at,
@@ -363,8 +365,8 @@ class Demo:
             f"  Home Assistant {self.release}  {self.client.url}   user {NAME}, password {PASSWORD}"
         )
         print(f"  Logged in already:        {link}")
-        for name, url in self.simulators.items():
-            print(f"  Simulated {name:<15} {url}/_control/state")
+        for service in self.simulators:
+            print(f"  Simulated {service.tracker:<15} {service.url}/_control/state")
         print(f"  Logs                      {self.folder.relative_to(ROOT)}/*.log")
         print("\nPress Ctrl-C to stop.", flush=True)
 
@@ -384,6 +386,10 @@ class Demo:
         finally:
             if process.returncode is None:
                 process.terminate()
+
+
+def _ports_free(offset: int) -> bool:
+    return all(_free(port + offset) for port in PORTS.values())
 
 
 def _free(port: int) -> bool:

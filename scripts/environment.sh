@@ -110,4 +110,19 @@ test_environment() { # [3.13 | 3.14]
   make_environment ".venv-$VERSION" -r requirements_test.txt "${requirements[@]}"
 }
 
+# The environment of a Home Assistant that is really started, with all that it would install at its first start.
+demo_environment() { # [3.13 | 3.14]
+  choose_python "${1:-}"
+  local release=2026.10.4 requirements
+  [ "$VERSION" != 3.13 ] || release=2025.4.4
+  make_environment ".venv-demo-$VERSION" "homeassistant==$release"
+  [ ! -e "$ENV/prepared" ] || return 0
+  say "Installing what Home Assistant needs at its first start ..."
+  mapfile -t requirements < <("$ENV/bin/python" scripts/demo_requirements.py; integration_requirements)
+  # where something does not build (no C compiler), Home Assistant goes on without it
+  "$UV" pip install --quiet --python "$ENV/bin/python" "homeassistant==$release" "${requirements[@]}" >&2 ||
+    say "Not everything could be installed; Home Assistant tries again by itself."
+  touch "$ENV/prepared"
+}
+
 home_assistant() { "$ENV/bin/python" -c 'from importlib.metadata import version; print(version("homeassistant"))'; }

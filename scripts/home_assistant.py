@@ -13,9 +13,14 @@ import time
 from typing import Any
 
 import aiohttp
+from demo_services import SimulatedService
 
 DOMAIN = "up_next"
-CREDENTIALS = {"client_id": "up-next-client", "client_secret": "up-next-secret"}
+FLOWS = "/api/config/config_entries/flow"
+OPTIONS_FLOWS = "/api/config/config_entries/options/flow"
+SUBENTRY_FLOWS = "/api/config/config_entries/subentries/flow"
+IDLE = 20
+"""Seconds; a socket that nobody reads from answers no pings, so Home Assistant closes it after a while."""
 RESTART_EXIT_CODE = 100
 """What Home Assistant ends with when it was asked to restart."""
 
@@ -33,9 +38,11 @@ class Client:
     url: str
     token: str = ""
     session: aiohttp.ClientSession
-    _socket: aiohttp.ClientWebSocketResponse | None = None
-    _id: int = 0
-    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _socket: aiohttp.ClientWebSocketResponse | None = field(init=False, default=None)
+    _id: int = field(init=False, default=0)
+    _used: float = field(init=False, default=0)
+    """When the socket was last used (monotonic seconds)."""
+    _lock: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
 
     # HTTP -----------------------------------------------------------------------------------------------------
 
@@ -132,6 +139,8 @@ class Client:
     async def ws(self, type_: str, **data: Any) -> Any:
         """Send one WebSocket command and return its result. Raises DemoError when it is refused."""
         async with self._lock:
+            if time.monotonic() - self._used > IDLE:
+                await self.close()
             if self._socket is None or self._socket.closed:
                 self._socket = await self.session.ws_connect(
                     self.url + "/api/websocket", max_msg_size=0
@@ -152,6 +161,7 @@ class Client:
                     raise DemoError("The WebSocket was closed.") from error
                 if message.get("id") == self._id and message["type"] == "result":
                     break
+            self._used = time.monotonic()
         if not message["success"]:
             raise DemoError(
                 f"{type_}: {message['error']['code']}: {message['error']['message']}"
@@ -189,6 +199,18 @@ class Client:
         entries: list[Json] = await self.ws("config_entries/get", domain=DOMAIN)
         return entries
 
+    async def accounts(self) -> dict[str, Json]:
+        """Return the config entries of the accounts by tracker; the demo has one account of each."""
+        entries = {entry["entry_id"]: entry for entry in await self.entries()}
+        devices: list[Json] = await self.ws("config/device_registry/list")
+        # the identifier of an account's device is "<tracker>:<account id>"
+        return {
+            identifier.partition(":")[0]: entries[device["primary_config_entry"]]
+            for device in devices
+            for domain, identifier in device["identifiers"]
+            if domain == DOMAIN and device["primary_config_entry"] in entries
+        }
+
     async def entities(self) -> dict[str, dict[str, str]]:
         """Return the entity ids of Up Next: config entry id -> key -> entity id. Disabled ones are left out."""
         rows: list[Json] = await self.ws("config/entity_registry/list")
@@ -202,45 +224,76 @@ class Client:
             ]
         return found
 
-    async def add_account(self, tracker: str, simulator: str) -> Json:
-        """Go through the config flow as a user would; returns the new config entry."""
-        flow: Json = await self.http(
-            "POST", "/api/config/config_entries/flow", {"handler": DOMAIN}
+    async def add_entry(self, choice: str) -> Json:
+        """Add what the menu of the config flow offers as `choice` and asks nothing about; returns the config entry."""
+        flow: Json = await self.http("POST", FLOWS, {"handler": DOMAIN})
+        flow = await self.http(
+            "POST", f"{FLOWS}/{flow['flow_id']}", {"next_step_id": choice}
         )
-        result = await self.follow(flow, tracker, simulator)
-        if result["type"] != "create_entry":
-            raise DemoError(
-                f"{tracker} could not be added: {result.get('reason') or result}"
-            )
-        entry: Json = result["result"]
+        entry: Json = _made(flow, choice)["result"]
         return entry
 
-    async def follow(self, flow: Json, tracker: str, simulator: str) -> Json:
-        """Answer every step of a flow until it ends; the device code is approved at the simulated service."""
+    async def add_account(self, service: SimulatedService) -> Json:
+        """Go through the config flow as a user would; returns the new config entry."""
+        flow: Json = await self.http("POST", FLOWS, {"handler": DOMAIN})
+        flow = await self.follow(flow, service)
+        entry: Json = _made(flow, service.tracker)["result"]
+        return entry
+
+    async def choose_first(self, entry_id: str, name: str) -> None:
+        """Set one of an account's settings to the first choice there is."""
+        flow: Json = await self.http("POST", OPTIONS_FLOWS, {"handler": entry_id})
+        schema: list[Json] = flow["data_schema"]
+        choices = next(row for row in schema if row["name"] == name)["selector"]
+        first = choices["select"]["options"][0]["value"]
+        path = f"{OPTIONS_FLOWS}/{flow['flow_id']}"
+        _made(await self.http("POST", path, fill(schema, {name: first})), name)
+
+    async def entity(self, entry_id: str, key: str, timeout: float = 20) -> str:
+        """Wait until an account has the entity with this key; returns its id."""
+        until = time.monotonic() + timeout
+        while time.monotonic() < until:
+            found = (await self.entities()).get(entry_id, {})
+            if key in found:
+                return found[key]
+            await asyncio.sleep(0.2)
+        raise DemoError(f"The account {entry_id} has no entity {key}.")
+
+    async def add_subentry(self, entry_id: str, kind: str, **answers: Any) -> None:
+        """Go through the flow that adds a part to a config entry, for example a player.
+
+        `answers` are what is typed in and chosen, by the name of its field.
+        """
+        flow: Json = await self.http(
+            "POST", SUBENTRY_FLOWS, {"handler": [entry_id, kind]}
+        )
+        while flow["type"] == "form":
+            _check(flow, kind)
+            flow = await self.http(
+                "POST",
+                f"{SUBENTRY_FLOWS}/{flow['flow_id']}",
+                fill(flow["data_schema"] or [], answers),
+            )
+        _made(flow, kind)
+
+    async def follow(self, flow: Json, service: SimulatedService) -> Json:
+        """Answer every step of a flow until it ends; a device code is approved at the simulated service."""
         approved = False
         until = time.monotonic() + 60
         while time.monotonic() < until:
-            path = f"/api/config/config_entries/flow/{flow['flow_id']}"
+            path = f"{FLOWS}/{flow['flow_id']}"
             match flow["type"]:
                 case "create_entry" | "abort":
                     return flow
                 case "menu":
-                    chosen = next(
-                        option
-                        for option in flow["menu_options"]
-                        if option.startswith(f"{tracker}_")
-                    )
+                    chosen = first_step(flow["menu_options"], service.tracker)
                     flow = await self.http("POST", path, {"next_step_id": chosen})
                 case "form":
-                    if flow.get("errors"):
-                        raise DemoError(
-                            f"{tracker}, step {flow['step_id']}: {flow['errors']}"
-                        )
-                    flow = await self.http(
-                        "POST", path, fill(flow["data_schema"] or [], simulator)
-                    )
+                    _check(flow, service.tracker)
+                    answers = fill(flow["data_schema"] or [], service.answers)
+                    flow = await self.http("POST", path, answers)
                 case "progress" if not approved:
-                    await self.control(simulator, "approve")
+                    await self.control(service.url, "approve")
                     approved = True
                 case "progress":
                     await asyncio.sleep(0.3)
@@ -248,9 +301,11 @@ class Client:
                 case "progress_done":
                     flow = await self.http("POST", path, {})
                 case other:
-                    raise DemoError(f"{tracker}: unexpected step {other}: {flow}")
+                    raise DemoError(
+                        f"{service.tracker}: unexpected step {other}: {flow}"
+                    )
         raise DemoError(
-            f"{tracker}: signing in took too long; last step {flow.get('step_id')}"
+            f"{service.tracker}: signing in took too long; last step {flow.get('step_id')}"
         )
 
     # simulators -----------------------------------------------------------------------------------------------
@@ -278,20 +333,42 @@ class Client:
             response.raise_for_status()
 
 
-def fill(schema: Sequence[Json], simulator: str) -> Json:
-    """Fill in a form: the credentials, the simulator as base URL, and defaults."""
+def first_step(offered: Sequence[str], tracker: str) -> str:
+    """Return what the menu offers for a tracker: its first step, as "<tracker>_credentials"."""
+    # "trakt_" also begins the steps of trakt_v1
+    return min(
+        (option for option in offered if option.startswith(f"{tracker}_")), key=len
+    )
+
+
+def fill(schema: Sequence[Json], answers: Mapping[str, Any]) -> Json:
+    """Fill in a form: what there is an answer for, what it suggests, and defaults."""
     values: Json = {}
     for row in schema:
         name = row["name"]
         if row.get("type") == "expandable":
-            values[name] = fill(row["schema"], simulator)
-        elif name == "base_url":
-            values[name] = simulator
-        elif name in CREDENTIALS:
-            values[name] = CREDENTIALS[name]
+            values[name] = fill(row["schema"], answers)
+        elif name in answers:
+            values[name] = answers[name]
+        elif (
+            suggested := (row.get("description") or {}).get("suggested_value")
+        ) is not None:
+            values[name] = suggested
         elif "default" in row:
             values[name] = row["default"]
     return values
+
+
+def _check(flow: Json, name: str) -> None:
+    if flow.get("errors"):
+        raise DemoError(f"{name}, step {flow['step_id']}: {flow['errors']}")
+
+
+def _made(flow: Json, name: str) -> Json:
+    """Return a flow that made what it is for. Raises DemoError."""
+    if flow["type"] != "create_entry":
+        raise DemoError(f"{name} could not be added: {flow.get('reason') or flow}")
+    return flow
 
 
 class Process:

@@ -9,12 +9,24 @@ import signal
 
 from .catalogue import generate, watch
 from .clock import Clock
+from .firstlight import Firstlight
 from .kinopub import KinoPub
+from .letterboxd import Letterboxd
 from .service import Service
 from .simkl import Simkl
+from .tautulli import Tautulli
 from .trakt import Trakt
+from .trakt_v1 import TraktV1
 
-SERVICES: tuple[type[Service], ...] = (Trakt, Simkl, KinoPub)
+SERVICES: tuple[type[Service], ...] = (
+    Trakt,
+    Simkl,
+    KinoPub,
+    TraktV1,
+    Tautulli,
+    Letterboxd,
+    Firstlight,
+)
 
 
 async def main() -> None:

@@ -21,6 +21,11 @@ from homeassistant.core import HomeAssistant, State
 from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
 from simulators.clock import Clock
+from simulators.firstlight import Firstlight
+from simulators.letterboxd import Letterboxd
+from simulators.service import Service
+from simulators.tautulli import Tautulli
+from simulators.trakt_v1 import TraktV1
 
 if TYPE_CHECKING:
     from custom_components.up_next.coordinator import AccountCoordinator
@@ -91,6 +96,27 @@ class House:
             f"{key} shows {value}, not {self.find(entry, key)}",
             timeout,
         )
+
+
+def typed_login(service: Service) -> dict[str, str]:
+    """Return what signs in to a simulator without a code, as typed and chosen; nothing for those with a code."""
+    match service:
+        case Tautulli():
+            return {"api_key": service.api_key, "user": "1001"}
+        case Letterboxd():
+            return {"username": service.username}
+        case TraktV1():
+            return {
+                "api_key": service.api_key,
+                "username": service.username,
+                "password": service.password,
+            }
+        case Firstlight():
+            return {
+                "iam_token": service.iam_token,
+                "user_token": service.user_token,
+            }
+    return {}
 
 
 def coordinator_of(entry: MockConfigEntry) -> AccountCoordinator:

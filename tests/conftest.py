@@ -21,13 +21,16 @@ from custom_components.up_next.const import (
 from custom_components.up_next.context import make_context
 from custom_components.up_next.storage import TokensOnDisk
 from custom_components.up_next.trackers import TRACKERS
-from custom_components.up_next.trackers.oauth import MemoryTokenStore
+from custom_components.up_next.trackers.oauth import MemoryTokenStore, Tokens
+from custom_components.up_next.trackers.tracker import DeviceCode, Tracker
 from homeassistant.core import HomeAssistant
 from simulators.catalogue import Viewer, generate, watch
 from simulators.clock import Clock
 from simulators.service import Service
 
-from .accounts import House, make_house
+from .accounts import House, make_house, typed_login
+from .players import Home
+from .travel import Travel
 
 
 @pytest.fixture(autouse=True)
@@ -94,6 +97,16 @@ async def serve(clock: Clock) -> AsyncIterator[Serve]:
         yield start
 
 
+async def _enter_code(tracker: Tracker, service: Service) -> Tokens:
+    """Sign in by a device code."""
+    sign_in = tracker.device_sign_in()
+    grant = await sign_in.start()
+    service.approve()
+    granted = await sign_in.poll(grant)
+    assert granted is not None
+    return granted
+
+
 type AddAccount = Callable[..., Awaitable[MockConfigEntry]]
 
 
@@ -103,36 +116,37 @@ def add_account(hass: HomeAssistant, enable_custom_integrations: None) -> AddAcc
 
     As in `entry = await add_account(service)`.
 
-    The grant comes from the service's real device flow. `setup=False` only adds the entry.
+    The grant comes from the service's real device flow, where it has one. `credentials` are typed instead of those
+    that fit. `setup=False` only adds the entry.
     """
 
     async def add(
         service: Service,
         *,
         options: dict[str, str | list[str]] | None = None,
+        credentials: dict[str, str] | None = None,
         setup: bool = True,
     ) -> MockConfigEntry:
+        tracker_class = TRACKERS[service.name]
+        typed = credentials or typed_login(service) or CREDENTIALS
         data = {
             CONF_TRACKER: service.name,
             CONF_BASE_URL: service.base_url,
-            CONF_CREDENTIALS: CREDENTIALS,
+            CONF_CREDENTIALS: dict(tracker_class.keep(typed)),
         }
         tokens = MemoryTokenStore()
-        tracker = TRACKERS[service.name](
-            make_context(hass, data, options or {}, tokens)
-        )
+        tracker = tracker_class(make_context(hass, data, options or {}, tokens))
         pacing, service.pacing = service.pacing, False
-        sign_in = tracker.device_sign_in()
-        grant = await sign_in.start()
-        service.approve()
-        granted = await sign_in.poll(grant)
-        assert granted is not None
-        await tokens.save(granted)
+        granted: Tokens | None = None
+        if any(isinstance(step, DeviceCode) for step in tracker_class.sign_in):
+            granted = await _enter_code(tracker, service)
+            await tokens.save(granted)
         account = await tracker.account()
         service.pacing = pacing
         service.requests.clear()
         unique_id = f"{service.name}:{account.id}"
-        await TokensOnDisk(hass, unique_id).save(granted)
+        if granted is not None:
+            await TokensOnDisk(hass, unique_id).save(granted)
         entry = MockConfigEntry(
             domain=DOMAIN,
             unique_id=unique_id,
@@ -157,3 +171,17 @@ def house(
 ) -> House:
     """Return a Home Assistant that lives by the simulators' clock, with files of its own."""
     return make_house(hass, clock, monkeypatch, tmp_path)
+
+
+@pytest.fixture
+def travel(
+    hass: HomeAssistant, house: House, monkeypatch: pytest.MonkeyPatch
+) -> Travel:
+    """Return what moves time, which stands still otherwise."""
+    return Travel(hass, house.clock, monkeypatch)
+
+
+@pytest.fixture
+def home(house: House, travel: Travel, serve: Serve, add_account: AddAccount) -> Home:
+    """Return a house with players, in which time stands still until it is moved."""
+    return Home(house, travel, serve, add_account)

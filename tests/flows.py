@@ -148,8 +148,9 @@ def check_texts(part: str, result: Result) -> None:
 def _keys(result: Result) -> Sequence[str]:
     match result["type"]:
         case FlowResultType.MENU:
-            options = [f"step.user.menu_options.{o}" for o in result["menu_options"]]
-            return ["step.user.title", "step.user.description", *options]
+            step = f"step.{result['step_id']}"
+            options = [f"{step}.menu_options.{o}" for o in result["menu_options"]]
+            return [f"{step}.title", f"{step}.description", *options]
         case FlowResultType.SHOW_PROGRESS:
             return [
                 f"progress.{result['progress_action']}",

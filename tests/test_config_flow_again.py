@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.up_next import DATABASE
 from custom_components.up_next.const import DOMAIN
 from custom_components.up_next.media import Ids, Movie
-from custom_components.up_next.storage import OutboxTable, TokensOnDisk
+from custom_components.up_next.storage import DATABASE, OutboxTable, TokensOnDisk
 from custom_components.up_next.trackers import TRACKERS
 from custom_components.up_next.trackers.errors import RateLimited, Unavailable
 from custom_components.up_next.writes import MarkWatched

@@ -15,10 +15,15 @@ from custom_components.up_next.storage import TokensOnDisk
 from custom_components.up_next.trackers.tracker import Option
 from custom_components.up_next.writes import MarkWatched
 from homeassistant.setup import async_setup_component
-from simulators.service import Fault
+from simulators.firstlight import Firstlight
+from simulators.letterboxd import Letterboxd
+from simulators.service import Fault, Service
+from simulators.tautulli import Tautulli
+from simulators.tautulli.items import episode_key
 from simulators.trakt import Trakt
+from simulators.trakt_v1 import TraktV1
 
-from .accounts import House, coordinator_of, until
+from .accounts import House, coordinator_of, typed_login, until
 from .conftest import CREDENTIALS, AddAccount, Serve
 
 
@@ -97,6 +102,42 @@ async def test_diagnostics(
         service.catalogue.movies[0].title,
     ]
     assert not [secret for secret in secrets if secret in told_all]
+
+
+@pytest.mark.parametrize("service_class", [Tautulli, Letterboxd, TraktV1, Firstlight])
+async def test_nothing_of_what_was_typed(
+    house: House,
+    serve: Serve,
+    add_account: AddAccount,
+    service_class: type[Service],
+) -> None:
+    service = await serve(service_class, movies=40)
+    known: set[object] = set()
+    if isinstance(service, Tautulli):
+        service.start(episode_key(1000, 1, 2))
+    if isinstance(service, Firstlight):
+        service.has_content = False  # titles that are not told are noted by their ids
+        known = set(service.bookmarks)
+    entry = await add_account(service)
+    library = coordinator_of(entry).data.library
+    told = json.dumps(await async_get_config_entry_diagnostics(house.hass, entry))
+    assert json.loads(told)["tracker"] == service.name
+    assert all(name in told for name in ("markers", "playbacks", "totals"))
+    login = {value for name, value in typed_login(service).items() if name != "user"}
+    hidden = {
+        *login,
+        *entry.data["credentials"].values(),
+        entry.data["account_id"],
+        entry.title,
+        library.account.name,
+        service.base_url,
+        "127.0.0.1",
+        *(title.title for title in service.catalogue.shows),
+        *(title.title for title in service.catalogue.movies),
+        *known,
+    }
+    assert login
+    assert not [text for text in hidden if str(text) in told]
 
 
 async def test_when_all_is_well(

@@ -11,9 +11,14 @@ from typing import Any
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.up_next import DATABASE
 from custom_components.up_next.const import CONF_TRACKER, DOMAIN
-from custom_components.up_next.storage import FILE, Database, OutboxTable, TokensOnDisk
+from custom_components.up_next.storage import (
+    DATABASE,
+    FILE,
+    Database,
+    OutboxTable,
+    TokensOnDisk,
+)
 from custom_components.up_next.writes import MarkWatched
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE, STATE_UNAVAILABLE

@@ -21,12 +21,17 @@ from awesomeversion import AwesomeVersion, AwesomeVersionStrategy
 import pytest
 import yaml
 
+from custom_components.up_next import player
 from custom_components.up_next.binary_sensor import WATCHING
-from custom_components.up_next.const import DOMAIN
+from custom_components.up_next.const import DOMAIN, SCROBBLING
+from custom_components.up_next.corrections_flow import CorrectionsFlow
+from custom_components.up_next.event import SCROBBLE
+from custom_components.up_next.issues import ACCESS_KEYS
+from custom_components.up_next.player_sensor import PLAYBACK
 from custom_components.up_next.sensor import SENSORS
 from custom_components.up_next.services import async_setup_services
 from custom_components.up_next.trackers import TRACKERS
-from custom_components.up_next.trackers.errors import TrackerError
+from custom_components.up_next.trackers.errors import AccessDenied, TrackerError
 from custom_components.up_next.trackers.tracker import (
     Choice,
     DeviceCode,
@@ -39,8 +44,10 @@ from homeassistant.core import HomeAssistant
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "custom_components" / DOMAIN
 
-ENTITIES = [("sensor", description) for description in SENSORS] + [
-    ("binary_sensor", WATCHING)
+ENTITIES = [
+    *(("sensor", description) for description in (*SENSORS, PLAYBACK)),
+    ("binary_sensor", WATCHING),
+    ("event", SCROBBLE),
 ]
 EXCEPTION_CALLS = {"invalid", "failed", "text"}
 """Functions of actions/texts.py: their first argument, or that after the account, is a key under "exceptions"."""
@@ -362,7 +369,7 @@ def test_texts_are_clean() -> None:
 
 def test_top_level_texts() -> None:
     assert set(TEXTS) <= {
-        "title", "common", "config", "entity", "exceptions", "issues", "options", "selector", "services",
+        "title", "common", "config", "config_subentries", "entity", "exceptions", "issues", "options", "selector", "services",
         "system_health",
     }  # fmt: skip
 
@@ -404,11 +411,22 @@ def test_flow_endings_have_texts() -> None:
         set(TEXTS["config"]["abort"])
         == abort_reasons("config_flow") | ABORTS_OF_HOME_ASSISTANT
     )
-    assert set(TEXTS["options"]["abort"]) == abort_reasons("options_flow")
+    assert set(TEXTS["options"]["abort"]) == abort_reasons(
+        "options_flow"
+    ) | abort_reasons("corrections_flow")
 
 
 def test_registry() -> None:
-    assert set(TRACKERS) == {"trakt", "simkl", "kinopub"}
+    assert list(TRACKERS) == [
+        "trakt",
+        "simkl",
+        "kinopub",
+        "tautulli",
+        "letterboxd",
+        "trakt_v1",
+        "firstlight",
+    ]
+    assert all(key == tracker.key for key, tracker in TRACKERS.items())
 
 
 @pytest.mark.parametrize("tracker", TRACKERS.values(), ids=list(TRACKERS))
@@ -422,10 +440,11 @@ def test_sign_in_has_texts(tracker: type[Tracker]) -> None:
             case Fields(fields=fields):
                 assert text["description"]
                 assert placeholders(text["description"]) == set(step.links)
-                asked = {field.name for field in fields} - {"base_url"}
-                data = set(text["data"]) - {"base_url"}
-                assert data == asked
-                assert set(text["data_description"]) == set(text["data"])
+                asked = {field.name for field in fields}
+                assert set(text["data"]) == set(text["data_description"]) == asked
+                if "base_url" in asked:
+                    assert "sections" not in text
+                    continue
                 advanced = text["sections"]["advanced"]
                 assert set(advanced) == {"name", "data", "data_description"}
                 assert (
@@ -436,6 +455,7 @@ def test_sign_in_has_texts(tracker: type[Tracker]) -> None:
             case DeviceCode():
                 assert placeholders(config["progress"][name]) == {"code", "url", "link"}
             case Choice():
+                assert text["description"]
                 assert set(text["data"]) == set(text["data_description"]) == {step.name}
     first = f"{tracker.key}_{tracker.sign_in[0].name}"
     assert config["step"]["user"]["menu_options"][first] == tracker.name
@@ -452,16 +472,30 @@ def test_no_sign_in_text_is_left_over() -> None:
         f"{tracker.key}_{tracker.sign_in[0].name}" for tracker in TRACKERS.values()
     }
     user = config["step"]["user"]
-    assert set(user["menu_options"]) == first
-    assert set(user.get("menu_option_descriptions", first)) == first
+    offered = first | {SCROBBLING}
+    assert set(user["menu_options"]) == offered
+    assert set(user.get("menu_option_descriptions", offered)) == offered
     assert set(config["step"]) == steps | {"user", "reauth_confirm", "failed"}
     assert set(config["progress"]) <= steps
 
 
 def test_options_have_texts() -> None:
     steps = TEXTS["options"]["step"]
-    wanted = {f"{key}_options" for key, tracker in TRACKERS.items() if tracker.options}
-    assert set(steps) == wanted
+    wanted = {
+        f"{key}_options"
+        for key, tracker in TRACKERS.items()
+        if tracker.options or tracker.push
+    }
+    pushing = {key for key, tracker in TRACKERS.items() if tracker.push}
+    corrections = {
+        name.removeprefix("async_step_")
+        for name in vars(CorrectionsFlow)
+        if name.startswith("async_step_")
+    }
+    at_once = {"remove", "undo", "never"}
+    assert set(steps) == (
+        wanted | {f"{key}_push" for key in pushing} | corrections - at_once
+    )
     for key, tracker in TRACKERS.items():
         for option in tracker.options:
             text = steps[f"{key}_options"]
@@ -471,10 +505,31 @@ def test_options_have_texts() -> None:
                 assert set(TEXTS["selector"][f"{key}_{option.name}"]["options"]) == set(
                     option.choices
                 )
-        if tracker.options:
-            assert set(steps[f"{key}_options"]["data"]) == {
-                option.name for option in tracker.options
-            }
+        if tracker.options or tracker.push:
+            text = steps[f"{key}_options"]
+            fields = {option.name for option in tracker.options}
+            if tracker.push:
+                fields |= {"push", "local_only"}
+                told = placeholders(steps[f"{key}_push"]["description"])
+                assert {"url", "template"} <= told <= {"url", "template", "account"}
+            assert set(text["data"]) == set(text["data_description"]) == fields
+
+
+def test_players_have_texts() -> None:
+    """Every field of the form has its texts, in both of its steps, and so has every error."""
+    texts = TEXTS["config_subentries"]["player"]
+    fields = {
+        value
+        for name, value in vars(player).items()
+        if name.startswith("CONF_") and isinstance(value, str)
+    }
+    assert set(texts["step"]) == {"user", "reconfigure"}
+    for step in texts["step"].values():
+        assert step["title"]
+        assert step["description"]
+        assert set(step["data"]) == set(step["data_description"]) == fields
+    assert all(is_used(key) for key in texts["error"])
+    assert set(texts["abort"]) == {"reconfigure_successful"}
 
 
 def test_issues_have_texts() -> None:
@@ -494,7 +549,18 @@ def test_issues_have_texts() -> None:
         for issue in issues.values()
         for reason in issue.get("fix_flow", {}).get("abort", {})
     }
-    assert aborts == abort_reasons("repairs")
+    assert aborts == abort_reasons("repairs") | abort_reasons("waiting_flow")
+
+
+def test_refusals_have_texts() -> None:
+    """Whatever a tracker says when a service refuses access has an issue of its own."""
+    assert set(TEXTS["issues"]) >= ACCESS_KEYS
+    said = {AccessDenied.key}
+    for _, name, call in calls():
+        if name == "AccessDenied":
+            said |= keyword(call, "key")
+    assert said == ACCESS_KEYS
+    assert all(f'"{key}"' in str(AccessDenied.__doc__) for key in ACCESS_KEYS)
 
 
 @pytest.mark.parametrize(
@@ -562,6 +628,8 @@ def test_no_action_has_entity_targets() -> None:
     """Accounts are chosen by the field `account` (DESIGN.md section 4)."""
     for name, action in actions().items():
         assert "target" not in (action or {}), name
+        if name in {"get_matches", "forget_match"}:  # they are about no account
+            continue
         selector = fields(action)[0]["account"]["selector"]["device"]
         assert selector["multiple"] is True, name
         assert (

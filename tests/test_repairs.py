@@ -130,6 +130,8 @@ def movie(number: int) -> MarkWatched:
         (AccessDenied("x", key="blocked"), "blocked"),
         (AccessDenied("x", key="account_locked"), "account_locked"),
         (AccessDenied("x", key="plan_required"), "plan_required"),
+        (AccessDenied("x", key="api_disabled"), "api_disabled"),
+        (AccessDenied("x", key="user_not_found"), "user_not_found"),
         (AccessDenied("x", key="something_new"), "app_rejected"),
         (RateLimited(5), "app_rejected"),
     ],

@@ -11,15 +11,20 @@ from homeassistant.core import Event, HomeAssistant
 from homeassistant.exceptions import ConfigEntryError
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.typing import ConfigType
-from homeassistant.util.hass_dict import HassKey
 
+from .coexistence import async_watch_for_scrobblers
 from .const import CONF_TRACKER, DOMAIN
 from .context import make_context
 from .coordinator import AccountCoordinator, UpNextConfigEntry
-from .issues import forget_issues
+from .issues import forget_issues, forget_scrobbling_issues
 from .pictures import async_setup_pictures
+from .player import is_fed
+from .push import async_setup_push
+from .scrobbler import Scrobbler, ScrobblingConfigEntry, is_scrobbling
+from .scrobbling_store import ScrobblingTables
 from .services import async_setup_services
 from .storage import (
+    DATABASE,
     FILE,
     ArchiveTable,
     Database,
@@ -29,12 +34,13 @@ from .storage import (
 )
 from .trackers import TRACKERS
 from .trackers.errors import TrackerError
+from .waiting_plays import async_look_after_waiting_plays
 
 _LOGGER = logging.getLogger(__name__)
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 PLATFORMS: Final = (Platform.BINARY_SENSOR, Platform.SENSOR)
-DATABASE: HassKey[Database] = HassKey(f"{DOMAIN}_database")
+PLAYER_PLATFORMS: Final = (Platform.EVENT, Platform.SENSOR)
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
@@ -57,8 +63,28 @@ async def async_migrate_entry(hass: HomeAssistant, entry: UpNextConfigEntry) -> 
     return entry.version == 1
 
 
-async def async_setup_entry(hass: HomeAssistant, entry: UpNextConfigEntry) -> bool:
-    """Set up one account."""
+async def async_setup_entry(
+    hass: HomeAssistant, entry: UpNextConfigEntry | ScrobblingConfigEntry
+) -> bool:
+    """Set up one account, or the entry that holds the players."""
+    if is_scrobbling(entry):
+        return await _async_setup_scrobbling(hass, entry)
+    return await _async_setup_account(hass, entry)
+
+
+async def _async_setup_scrobbling(
+    hass: HomeAssistant, entry: ScrobblingConfigEntry
+) -> bool:
+    scrobbler = Scrobbler(hass, entry, ScrobblingTables(hass.data[DATABASE]))
+    entry.runtime_data = scrobbler
+    await scrobbler.async_start()
+    async_look_after_waiting_plays(scrobbler)
+    async_watch_for_scrobblers(hass, entry)
+    await hass.config_entries.async_forward_entry_setups(entry, PLAYER_PLATFORMS)
+    return True
+
+
+async def _async_setup_account(hass: HomeAssistant, entry: UpNextConfigEntry) -> bool:
     tracker_class = TRACKERS.get(entry.data[CONF_TRACKER])
     if tracker_class is None:
         raise ConfigEntryError(
@@ -78,21 +104,37 @@ async def async_setup_entry(hass: HomeAssistant, entry: UpNextConfigEntry) -> bo
         hass, entry, tracker, OutboxTable(hass.data[DATABASE], entry.entry_id)
     )
     await coordinator.async_start()
+    coordinator.fed = is_fed(hass, account)
     entry.runtime_data = coordinator
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    async_setup_push(hass, entry)
     return True
 
 
-async def async_unload_entry(hass: HomeAssistant, entry: UpNextConfigEntry) -> bool:
-    """Stop one account; what is pending stays stored."""
-    if not await hass.config_entries.async_unload_platforms(entry, PLATFORMS):
+async def async_unload_entry(
+    hass: HomeAssistant, entry: UpNextConfigEntry | ScrobblingConfigEntry
+) -> bool:
+    """Stop one account, or following players; what is pending stays stored."""
+    platforms = PLAYER_PLATFORMS if is_scrobbling(entry) else PLATFORMS
+    if not await hass.config_entries.async_unload_platforms(entry, platforms):
         return False
     await entry.runtime_data.async_stop()
     return True
 
 
-async def async_remove_entry(hass: HomeAssistant, entry: UpNextConfigEntry) -> None:
-    """Sign out where the service can, and delete what was kept of the account: all but its archive of plays."""
+async def async_remove_entry(
+    hass: HomeAssistant, entry: UpNextConfigEntry | ScrobblingConfigEntry
+) -> None:
+    """Delete what was kept. Of an account, that is all but its archive of plays; its grant is given back.
+
+    What scrobbling counted stays known, so that nothing is counted twice should it come back.
+    """
+    if is_scrobbling(entry):
+        await ScrobblingTables(hass.data[DATABASE]).clear()
+        forget_scrobbling_issues(hass)
+        for account in hass.config_entries.async_loaded_entries(DOMAIN):
+            account.runtime_data.async_show_playback(None, fed=False)
+        return
     tokens = TokensOnDisk(hass, str(entry.unique_id))
     if tracker_class := TRACKERS.get(entry.data[CONF_TRACKER]):
         try:

@@ -60,7 +60,7 @@ class WatchingSensor(AccountEntity, BinarySensorEntity):
     @property
     def is_on(self) -> bool | None:
         """Return whether something plays now."""
-        if not self.coordinator.live:
+        if not self.coordinator.knows_watching:
             return None
         watching = self.coordinator.watching
         return watching is not None and watching.state is PlaybackState.PLAYING

@@ -16,8 +16,10 @@ import voluptuous as vol
 
 from homeassistant.config_entries import (
     SOURCE_RECONFIGURE,
+    ConfigEntry,
     ConfigFlow,
     ConfigFlowResult,
+    ConfigSubentryFlow,
     OptionsFlow,
 )
 from homeassistant.core import callback
@@ -29,9 +31,12 @@ from .const import (
     CONF_CREDENTIALS,
     CONF_TRACKER,
     DOMAIN,
+    PLAYER,
+    SCROBBLING,
 )
 from .context import make_context
 from .coordinator import UpNextConfigEntry
+from .corrections_flow import CorrectionsFlow
 from .forms import (
     Problem,
     UserInput,
@@ -41,6 +46,7 @@ from .forms import (
     text_selector,
 )
 from .options_flow import UpNextOptionsFlow
+from .player_flow import PlayerFlow
 from .storage import TokensOnDisk
 from .trackers import TRACKERS
 from .trackers.errors import SignInRequired, TrackerError
@@ -98,20 +104,41 @@ class UpNextConfigFlow(ConfigFlow, domain=DOMAIN):
 
     @staticmethod
     @callback
-    def async_get_options_flow(config_entry: UpNextConfigEntry) -> OptionsFlow:
-        """Return the flow that changes an account's settings."""
+    def async_get_options_flow(config_entry: ConfigEntry) -> OptionsFlow:
+        """Return the flow that changes an account's settings, or corrects what scrobbling made of titles."""
+        if config_entry.unique_id == SCROBBLING:
+            return CorrectionsFlow()
         return UpNextOptionsFlow()
+
+    @classmethod
+    @callback
+    def async_get_supported_subentry_types(
+        cls, config_entry: ConfigEntry
+    ) -> dict[str, type[ConfigSubentryFlow]]:
+        """Offer to add players to *Scrobbling*; an account has no parts."""
+        return {PLAYER: PlayerFlow} if config_entry.unique_id == SCROBBLING else {}
 
     # steps ----------------------------------------------------------------------------------------------------
 
     async def async_step_user(self, user_input: UserInput = None) -> ConfigFlowResult:
-        """Let the user choose a tracker."""
-        return self.async_show_menu(
-            step_id="user",
-            menu_options=[
-                f"{key}_{tracker.sign_in[0].name}" for key, tracker in TRACKERS.items()
-            ],
+        """Let the user choose a tracker, or set up scrobbling."""
+        options = [
+            f"{key}_{tracker.sign_in[0].name}" for key, tracker in TRACKERS.items()
+        ]
+        scrobbling = self.hass.config_entries.async_entry_for_domain_unique_id(
+            DOMAIN, SCROBBLING
         )
+        if scrobbling is None:
+            options.append(SCROBBLING)
+        return self.async_show_menu(step_id="user", menu_options=options)
+
+    async def async_step_scrobbling(
+        self, user_input: UserInput = None
+    ) -> ConfigFlowResult:
+        """Add the entry that holds the players; there is one."""
+        if await self.async_set_unique_id(SCROBBLING) is not None:
+            return self.async_abort(reason="scrobbling_known")
+        return self.async_create_entry(title="Scrobbling", data={})
 
     async def async_step_reauth(
         self, entry_data: Mapping[str, object]
@@ -238,7 +265,8 @@ class UpNextConfigFlow(ConfigFlow, domain=DOMAIN):
             offered = await self._tracker(self._tokens).choices(step.name)
             if not offered:
                 raise TrackerError(f"no {step.name}", key="nothing_to_choose")
-            return self._form(self._step_id(step), choice_schema(step, offered))
+            schema = choice_schema(step, offered, self._values.get(step.name, ""))
+            return self._form(self._step_id(step), schema)
         if self._entry and self._keeps_grant():
             present = TokensOnDisk(self.hass, str(self._entry.unique_id))
             try:
@@ -322,6 +350,8 @@ class UpNextConfigFlow(ConfigFlow, domain=DOMAIN):
 
     def _load(self, entry: UpNextConfigEntry) -> None:
         """Start from what an account has now."""
+        if entry.unique_id == SCROBBLING:
+            raise AbortFlow("scrobbling_has_players")
         self._tracker_class = TRACKERS.get(entry.data[CONF_TRACKER])
         if self._tracker_class is None:
             raise AbortFlow("unknown_tracker", {"account": entry.title})
@@ -334,8 +364,10 @@ class UpNextConfigFlow(ConfigFlow, domain=DOMAIN):
         """Take over what was typed, and return the errors by field."""
         errors: dict[str, str] = {}
         for asked in step.fields:
-            text = str(user_input.get(asked.name) or "").strip()
-            if not text and asked.kind is FieldKind.SECRET:
+            text = str(user_input.get(asked.name) or "")
+            if asked.kind is not FieldKind.PASSWORD:
+                text = text.strip()
+            if not text and asked.secret:
                 text = self._saved.get(asked.name, "")
             if asked.required and not text:
                 errors[asked.name] = "required"
@@ -358,7 +390,9 @@ class UpNextConfigFlow(ConfigFlow, domain=DOMAIN):
 
     @property
     def _credentials(self) -> dict[str, str]:
-        return {name: value for name, value in self._values.items() if value}
+        """What is kept of what was typed and chosen so far."""
+        known = {name: value for name, value in self._values.items() if value}
+        return dict(self._class.keep(known))
 
     def _data(self) -> dict[str, object]:
         return {
@@ -387,7 +421,7 @@ class UpNextConfigFlow(ConfigFlow, domain=DOMAIN):
         """Show credentials as far as they are known; a secret that is kept already is not shown again."""
         schema: dict[vol.Marker, object] = {}
         for asked in step.fields:
-            kept = asked.kind is FieldKind.SECRET and asked.name in self._saved
+            kept = asked.secret and asked.name in self._saved
             value = self._values.get(asked.name, asked.default)
             if asked.name == CONF_BASE_URL:
                 value = self._base_url or asked.default

@@ -11,6 +11,13 @@ CONF_TRACKER: Final = "tracker"
 CONF_ACCOUNT_ID: Final = "account_id"
 CONF_BASE_URL: Final = "base_url"
 CONF_CREDENTIALS: Final = "credentials"
+CONF_PUSH: Final = "push"
+CONF_LOCAL_ONLY: Final = "local_only"
+
+SCROBBLING: Final = "scrobbling"
+"""The unique id of the one config entry that holds the players (DESIGN.md section 5)."""
+PLAYER: Final = "player"
+"""The type of its subentries."""
 
 STALE_AFTER: Final = timedelta(hours=24)
 """How long counts and lists keep their last good value while refreshing fails (DESIGN.md section 3)."""

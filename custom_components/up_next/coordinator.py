@@ -16,8 +16,9 @@ from homeassistant.helpers.event import async_call_later, async_track_point_in_u
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 from homeassistant.util import dt as dt_util
 
+from .account import Capability
 from .const import DOMAIN, STALE_AFTER
-from .effects import Effect, apply, apply_to_detail
+from .effects import Effect, apply, apply_to_detail, same
 from .issues import update_access_issue, update_failed_writes_issue
 from .library import Library, Overview, Playback, ShowDetail, overview
 from .media import Ids
@@ -25,7 +26,7 @@ from .outbox import Outbox, OutboxEntry, OutboxStore
 from .storage import CACHE_DELAY, LibraryCache
 from .trackers.errors import AccessDenied, RateLimited, SignInRequired, TrackerError
 from .trackers.tracker import Tracker
-from .writes import Outcome, Receipt, Write
+from .writes import Outcome, Receipt, Scrobble, ScrobbleAction, Write
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -38,7 +39,12 @@ DETAIL_LIFE = 30.0
 SAVE_EVERY = timedelta(hours=1)
 """How far the cached time of the last refresh may lag behind: a restart must not make an idle account look stale."""
 
+PASSING = frozenset({ScrobbleAction.START, ScrobbleAction.PAUSE})
+"""Scrobbles that change nothing a refresh would have to confirm."""
+
 type UpNextConfigEntry = ConfigEntry[AccountCoordinator]
+type ReceiptListener = Callable[[Sequence[tuple[OutboxEntry, Receipt]]], None]
+type WriteListener = Callable[[Sequence[Write]], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +79,19 @@ class AccountCoordinator(DataUpdateCoordinator[AccountData]):
         self.outbox = Outbox(tracker, store, self, now=dt_util.utcnow)
         self.refreshed_at: datetime | None = None
         """When the last successful refresh ended (UTC)."""
+        self.pushed_at: datetime | None = None
+        """When something came to the account's webhook last (UTC), since it was set up."""
         self.deciding = asyncio.Lock()
         """Held while what a toggle means is decided, until its write is in the outbox."""
         self.sign_in_required = False
+        self.fed = False
+        """Whether a player scrobbles to this account."""
+        self.playback: Playback | None = None
+        """What a player is known to play for this account, without having asked the service."""
+        self._ended: Playback | None = None
+        """What a player played last, and (`updated_at`) when that ended, until the service knows that too."""
+        self._receipt_listeners: list[ReceiptListener] = []
+        self._write_listeners: list[WriteListener] = []
         self._cache = LibraryCache(hass, entry.entry_id)
         self._confirmed: Library | None = None
         self._effects: dict[int, Effect] = {}
@@ -160,6 +176,8 @@ class AccountCoordinator(DataUpdateCoordinator[AccountData]):
         except TrackerError as error:
             raise self._failed(error) from error
         self._confirm(carried_out, refresh.library)
+        if refresh.library.watching is None:
+            self._ended = None
         self._read = True
         self.sign_in_required = False
         self.refreshed_at = dt_util.utcnow()
@@ -238,19 +256,59 @@ class AccountCoordinator(DataUpdateCoordinator[AccountData]):
         return dt_util.utcnow() - self.refreshed_at < STALE_AFTER
 
     @property
+    def can(self) -> Capability:
+        """Return what the account can now; what a player plays for it is known without asking the service."""
+        can = self.data.library.account.can & self.tracker.may
+        if self.fed and Capability.SCROBBLE in can:
+            can |= Capability.NOW_WATCHING
+        return can
+
+    @callback
+    def async_show_playback(self, playback: Playback | None, *, fed: bool) -> None:
+        """Show what the players that feed this account play, at once; None: nothing, so the service's word counts.
+
+        But that it still plays what they have just ended is only what the service was told before.
+        """
+        if (playback, fed) == (self.playback, self.fed):
+            return
+        if playback is None and self.playback is not None:
+            self._ended = replace(self.playback, updated_at=dt_util.utcnow())
+        self.playback, self.fed = playback, fed
+        self.async_update_listeners()
+
+    @property
     def watching(self) -> Playback | None:
         """Return what is playing or paused now; over when it has expired."""
+        if self.playback is not None:
+            return self.playback
         watching = self.data.library.watching
         if watching is None or (
             watching.expires_at and watching.expires_at <= dt_util.utcnow()
         ):
             return None
-        return watching
+        return None if self._has_ended(watching) else watching
+
+    def _has_ended(self, watching: Playback) -> bool:
+        """Say whether what a service tells is what a player told it, and has ended since."""
+        ended = self._ended
+        if ended is None or not same(ended.item, watching.item):
+            return False
+        began = watching.started_at
+        return began is None or began <= ended.updated_at
 
     @property
     def live(self) -> bool:
-        """Say whether what is playing now is known: only while refreshing works."""
+        """Say whether refreshing works."""
         return self._read and self.last_update_success and not self.sign_in_required
+
+    @property
+    def knows_watching(self) -> bool:
+        """Say whether it is known what plays now: by our own players, else only while refreshing works."""
+        if self.playback is not None:
+            return True
+        if self.fed and Capability.NOW_WATCHING not in self.tracker.may:
+            return True
+        return self.live
 
     def _made(self) -> AccountData:
         """Make the data afresh, and have it made again when time changes it."""
@@ -293,7 +351,35 @@ class AccountCoordinator(DataUpdateCoordinator[AccountData]):
         """Put writes into the outbox; `outbox.receipts` has to be awaited for them next."""
         entries = await self.outbox.put(writes, waited_for=True)
         self._expect(entries, detail)
+        self._asked_for(writes)
         return entries
+
+    async def async_enqueue(self, writes: Sequence[Write]) -> None:
+        """Put writes into the outbox without waiting: what is refused waits for a person."""
+        self._expect(await self.outbox.put(writes), None)
+        self._asked_for(writes)
+
+    def _asked_for(self, writes: Sequence[Write]) -> None:
+        for listener in tuple(self._write_listeners):
+            listener(writes)
+
+    @callback
+    def async_adopt(self, entries: Sequence[OutboxEntry]) -> None:
+        """Take up writes that were stored together with something else, and show what they will do."""
+        self.outbox.adopt(entries)
+        self._expect(entries, None)
+
+    @callback
+    def async_listen_for_writes(self, listener: WriteListener) -> CALLBACK_TYPE:
+        """Call `listener` with what is asked of the account, once it is stored. Returns what ends it."""
+        self._write_listeners.append(listener)
+        return lambda: self._write_listeners.remove(listener)
+
+    @callback
+    def async_listen_for_receipts(self, listener: ReceiptListener) -> CALLBACK_TYPE:
+        """Call `listener` with the writes that got their receipts. Returns what ends it."""
+        self._receipt_listeners.append(listener)
+        return lambda: self._receipt_listeners.remove(listener)
 
     @property
     def unconfirmed(self) -> Sequence[Write]:
@@ -317,7 +403,9 @@ class AccountCoordinator(DataUpdateCoordinator[AccountData]):
     def settled(self, settled: Sequence[tuple[OutboxEntry, Receipt]]) -> None:
         """Keep showing what was done until a refresh has confirmed it; take back what was refused."""
         for entry, receipt in settled:
-            if receipt.outcome in (Outcome.DONE, Outcome.ALREADY):
+            if isinstance(entry.write, Scrobble) and entry.write.action in PASSING:
+                self._effects.pop(entry.id, None)
+            elif receipt.outcome in (Outcome.DONE, Outcome.ALREADY):
                 effect = self._effects.get(entry.id) or Effect(write=entry.write)
                 self._effects[entry.id] = replace(effect, receipt=receipt)
                 self._settles_at = self.hass.loop.time() + self.tracker.settles_after
@@ -327,6 +415,8 @@ class AccountCoordinator(DataUpdateCoordinator[AccountData]):
             else:
                 self._effects.pop(entry.id, None)
         self._show()
+        for listener in tuple(self._receipt_listeners):
+            listener(settled)
 
     @callback
     def changed(self) -> None:

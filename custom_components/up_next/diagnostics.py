@@ -14,12 +14,21 @@ from .context import VERSION
 from .coordinator import AccountCoordinator, UpNextConfigEntry
 from .library import Library
 from .outbox import OutboxEntry
+from .player_diagnostics import describe_scrobbling
+from .push import Webhook
+from .scrobbler import ScrobblingConfigEntry, is_scrobbling
 
 
 async def async_get_config_entry_diagnostics(
-    hass: HomeAssistant, entry: UpNextConfigEntry
+    hass: HomeAssistant, entry: UpNextConfigEntry | ScrobblingConfigEntry
 ) -> dict[str, object]:
-    """Describe one account. Only what is named here gets out: no tokens, names, ids or titles."""
+    """Describe one account, or the players. Only what is named here gets out: no tokens, names, ids or titles."""
+    if is_scrobbling(entry):
+        return describe_scrobbling(entry.runtime_data)
+    return _describe_account(entry)
+
+
+def _describe_account(entry: UpNextConfigEntry) -> dict[str, object]:
     coordinator = entry.runtime_data
     return {
         "version": VERSION,
@@ -34,6 +43,7 @@ async def async_get_config_entry_diagnostics(
             "changes_at": _iso(coordinator.data.overview.changes_at),
         },
         "refreshing": _refreshing(coordinator),
+        "push": _push(coordinator, entry.options),
         "outbox": {
             "pending": [_write(queued) for queued in coordinator.outbox.pending[:50]],
             "pending_count": len(coordinator.outbox.pending),
@@ -94,7 +104,8 @@ def _library(library: Library) -> dict[str, object]:
             "shows": library.totals.shows,
             "episodes": library.totals.episodes,
         },
-        "markers": sorted(library.markers),
+        # what follows a colon is an id
+        "markers": sorted({name.partition(":")[0] for name in library.markers}),
     }
 
 
@@ -114,6 +125,17 @@ def _refreshing(coordinator: AccountCoordinator) -> dict[str, object]:
         if error
         else None,
         "last_error_kind": type(cause).__name__ if cause else None,
+    }
+
+
+def _push(
+    coordinator: AccountCoordinator, options: Mapping[str, object]
+) -> dict[str, object]:
+    hook = Webhook.of(options)
+    return {
+        "on": hook is not None,
+        "local_only": hook.local_only if hook else None,
+        "pushed_at": _iso(coordinator.pushed_at),
     }
 
 

@@ -93,7 +93,7 @@ def follow_capabilities[D: AccountEntityDescription](
     def follow() -> None:
         nonlocal before
         library = coordinator.data.library
-        can = library.account.can & coordinator.tracker.may
+        can = coordinator.can
         if can != before:
             before = can
             for description in descriptions:

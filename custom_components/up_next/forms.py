@@ -31,6 +31,7 @@ type UserInput = Mapping[str, object] | None
 _TEXT_TYPES: Final = {
     FieldKind.TEXT: TextSelectorType.TEXT,
     FieldKind.SECRET: TextSelectorType.PASSWORD,
+    FieldKind.PASSWORD: TextSelectorType.PASSWORD,
     FieldKind.URL: TextSelectorType.URL,
 }
 
@@ -94,10 +95,13 @@ def suggest(value: str | bool | Sequence[str]) -> dict[str, object] | None:
     return {"suggested_value": value} if value else None
 
 
-def choice_schema(step: Choice, offered: Mapping[str, str]) -> vol.Schema:
-    """Return the form of a `Choice`: one of what the service offers (value -> name)."""
+def choice_schema(
+    step: Choice, offered: Mapping[str, str], chosen: str = ""
+) -> vol.Schema:
+    """Return the form of a `Choice`: one of what the service offers (value -> name), filled in with `chosen`."""
     selector = SelectSelector(SelectSelectorConfig(options=_select_options(offered)))
-    return vol.Schema({vol.Required(step.name): selector})
+    suggested = suggest(chosen if chosen in offered else "")
+    return vol.Schema({vol.Required(step.name, description=suggested): selector})
 
 
 def option_selector(

@@ -13,10 +13,19 @@ from .const import CONF_TRACKER, DOMAIN
 from .trackers.errors import TrackerError
 
 ACCESS_KEYS: Final = frozenset(
-    {"app_rejected", "blocked", "account_locked", "plan_required"}
+    {
+        "account_locked",
+        "api_disabled",
+        "app_rejected",
+        "blocked",
+        "plan_required",
+        "user_not_found",
+    }
 )
 """The reasons of AccessDenied (trackers/errors.py) that have a text of their own."""
 CONF_ENTRY_ID: Final = "entry_id"
+WAITING_TITLES: Final = "waiting_titles"
+OTHER_SCROBBLER: Final = "other_scrobbler"
 
 
 def update_access_issue(
@@ -58,10 +67,48 @@ def update_failed_writes_issue(
     )
 
 
+def update_waiting_issue(hass: HomeAssistant, count: int) -> None:
+    """Tell how many titles wait for a person to say what they were; 0 takes the issue back."""
+    if not count:
+        ir.async_delete_issue(hass, DOMAIN, WAITING_TITLES)
+        return
+    ir.async_create_issue(
+        hass,
+        DOMAIN,
+        WAITING_TITLES,
+        is_fixable=True,
+        severity=ir.IssueSeverity.WARNING,
+        translation_key=WAITING_TITLES,
+        translation_placeholders={"count": str(count)},
+    )
+
+
+def update_other_scrobbler_issue(hass: HomeAssistant, name: str | None) -> None:
+    """Warn of another integration that scrobbles, or (None) take that back."""
+    if name is None:
+        ir.async_delete_issue(hass, DOMAIN, OTHER_SCROBBLER)
+        return
+    ir.async_create_issue(
+        hass,
+        DOMAIN,
+        OTHER_SCROBBLER,
+        is_fixable=False,
+        severity=ir.IssueSeverity.WARNING,
+        translation_key=OTHER_SCROBBLER,
+        translation_placeholders={"integration": name},
+    )
+
+
 def forget_issues(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """Delete the account's issues."""
     ir.async_delete_issue(hass, DOMAIN, _access_id(entry))
     ir.async_delete_issue(hass, DOMAIN, _failed_id(entry))
+
+
+def forget_scrobbling_issues(hass: HomeAssistant) -> None:
+    """Delete the issues of scrobbling."""
+    update_waiting_issue(hass, 0)
+    update_other_scrobbler_issue(hass, None)
 
 
 def _access_id(entry: ConfigEntry) -> str:

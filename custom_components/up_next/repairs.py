@@ -25,11 +25,12 @@ from homeassistant.util import dt as dt_util
 
 from .account import Capability
 from .const import DOMAIN, RECEIPT_TIMEOUT
-from .issues import CONF_ENTRY_ID
+from .issues import CONF_ENTRY_ID, WAITING_TITLES
 from .media import Episode, Ids, MediaItem, MediaType, Movie, Season, Show, show_of
 from .outbox import OutboxEntry
 from .trackers.errors import TrackerError
 from .trackers.tracker import Query
+from .waiting_flow import WaitingTitlesFlow
 from .writes import Rate, SetHidden, SetWatchlisted, Write, subject
 
 if TYPE_CHECKING:
@@ -48,7 +49,9 @@ async def async_create_fix_flow(
     issue_id: str,
     data: dict[str, str | int | float | None] | None,
 ) -> RepairsFlow:
-    """Return the flow of the only fixable issue: writes that failed."""
+    """Return the flow of an issue that a person can fix: writes that failed, or titles that wait."""
+    if issue_id == WAITING_TITLES:
+        return WaitingTitlesFlow()
     return FailedWritesFlow(str((data or {}).get(CONF_ENTRY_ID, "")))
 
 

@@ -1,4 +1,4 @@
-"""Sensors of an account: what is unwatched, what comes next, what is playing, and how the account is."""
+"""Sensors of an account: what is unwatched, comes next, plays and was watched last, and how the account is."""
 
 from __future__ import annotations
 
@@ -25,9 +25,12 @@ from .entity import (
     Validity,
     follow_capabilities,
 )
-from .library import Library, Overview
+from .library import Library, Overview, Play, newest
 from .media import Episode, MediaItem, Movie, Playable
 from .pictures import picture_path
+from .player_entity import follow_players
+from .player_sensor import PLAYBACK, PlaybackSensor
+from .scrobbler import ScrobblingConfigEntry, is_scrobbling
 
 PARALLEL_UPDATES = 0
 
@@ -81,36 +84,65 @@ def _next_episode_attributes(coordinator: AccountCoordinator) -> Attributes:
 
 
 def _now_watching(coordinator: AccountCoordinator) -> Value:
-    if not coordinator.live:
+    if not coordinator.knows_watching:
         return None
     watching = coordinator.watching
     return NOTHING if watching is None else _label(watching.item)
 
 
 def _now_watching_attributes(coordinator: AccountCoordinator) -> Attributes:
-    watching = coordinator.watching if coordinator.live else None
+    watching = coordinator.watching if coordinator.knows_watching else None
     if watching is None:
         return {}
-    item = watching.item
-    year = item.year if isinstance(item, Movie) else item.show.year
     return {
-        "type": item.type.value,
-        **(_numbers(item) if isinstance(item, Episode) else {}),
-        "year": year,
-        "title": item.title,
+        **_titles(watching.item),
         "state": watching.state.value,
         "position": _whole(watching.position),
         "duration": _whole(watching.duration),
         "progress": None if watching.progress is None else round(watching.progress, 1),
         "updated_at": _iso(watching.updated_at),
         "expires_at": _iso(watching.expires_at),
-        **_references(item),
+        **_references(watching.item),
     }
 
 
 def _watching_picture(coordinator: AccountCoordinator) -> str | None:
-    watching = coordinator.watching if coordinator.live else None
+    watching = coordinator.watching if coordinator.knows_watching else None
     return _picture(watching.item) if watching else None
+
+
+def _last_play(coordinator: AccountCoordinator) -> Play | None:
+    """Return the newest play; among plays of unknown time, none is known to be the newest."""
+    play = newest(coordinator.data.library.plays)
+    return play if play and (play.watched_at or play.watched_on) else None
+
+
+def _last_watched(coordinator: AccountCoordinator) -> Value:
+    play = _last_play(coordinator)
+    return _label(play.item) if play else None
+
+
+def _last_watched_attributes(coordinator: AccountCoordinator) -> Attributes:
+    """Return the newest play. Of what not every service tells, only what is known."""
+    if (play := _last_play(coordinator)) is None:
+        return {}
+    told = {
+        "watched_at": _iso(play.watched_at),
+        "watched_on": play.watched_on.isoformat() if play.watched_on else None,
+        "rating": play.rating,
+        "rewatch": play.rewatch or None,
+        "liked": play.liked,
+    }
+    return {
+        **_titles(play.item),
+        **{key: value for key, value in told.items() if value is not None},
+        **_references(play.item),
+    }
+
+
+def _last_watched_picture(coordinator: AccountCoordinator) -> str | None:
+    play = _last_play(coordinator)
+    return _picture(play.item) if play else None
 
 
 def _requests_left(coordinator: AccountCoordinator) -> Value:
@@ -127,6 +159,16 @@ def _quota_attributes(coordinator: AccountCoordinator) -> Attributes:
 
 def _label(item: MediaItem) -> str:
     return item.label[:LONGEST_STATE]
+
+
+def _titles(item: Playable) -> dict[str, object]:
+    """Return what a movie or an episode is called, and when the movie or show began."""
+    return {
+        "type": item.type.value,
+        **(_numbers(item) if isinstance(item, Episode) else {}),
+        "year": item.year if isinstance(item, Movie) else item.show.year,
+        "title": item.title,
+    }
 
 
 def _numbers(episode: Episode) -> dict[str, object]:
@@ -215,6 +257,13 @@ SENSORS: Final = (
         picture_fn=_watching_picture,
     ),
     AccountSensorDescription(
+        key="last_watched",
+        needs=Capability.HISTORY,
+        value_fn=_last_watched,
+        attributes_fn=_last_watched_attributes,
+        picture_fn=_last_watched_picture,
+    ),
+    AccountSensorDescription(
         key="last_refresh",
         validity=Validity.ALWAYS,
         device_class=SensorDeviceClass.TIMESTAMP,
@@ -250,10 +299,20 @@ SENSORS: Final = (
 
 async def async_setup_entry(
     hass: HomeAssistant,
-    entry: UpNextConfigEntry,
+    entry: UpNextConfigEntry | ScrobblingConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add the sensors that the account can have."""
+    """Add the sensors that the account can have, or one for every player."""
+    if is_scrobbling(entry):
+        scrobbler = entry.runtime_data
+        entry.async_on_unload(
+            follow_players(
+                scrobbler,
+                async_add_entities,
+                lambda player: [PlaybackSensor(scrobbler, player, PLAYBACK)],
+            )
+        )
+        return
     coordinator = entry.runtime_data
 
     def add(descriptions: list[AccountSensorDescription]) -> None:

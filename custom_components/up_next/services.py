@@ -17,7 +17,7 @@ from homeassistant.core import (
 )
 from homeassistant.helpers import config_validation as cv
 
-from .actions import changing, reading
+from .actions import changing, reading, scrobbling
 from .actions.changing import (
     ATTR_ACCOUNT,
     ATTR_PLAY,
@@ -27,7 +27,15 @@ from .actions.changing import (
     ATTR_REWATCH,
     ATTR_WATCHED_AT,
 )
-from .actions.reading import ATTR_LIMIT, ATTR_QUERY
+from .actions.reading import ATTR_ITEM_ID, ATTR_LIMIT, ATTR_QUERY
+from .actions.scrobbling import (
+    ATTR_ACTION,
+    ATTR_IGNORE,
+    ATTR_MATCH,
+    ATTR_MOVE,
+    ATTR_PLAYER,
+    ATTR_WHOLE_SHOW,
+)
 from .actions.wanted import (
     ATTR_TYPE,
     ATTR_YEAR,
@@ -59,6 +67,12 @@ def _boolean(value: object) -> bool:
 def _query(value: object) -> str:
     if is_blank(value):
         raise vol.Invalid("expected what to search for")
+    return words(value)
+
+
+def _item_id(value: object) -> str:
+    if is_blank(value):
+        raise vol.Invalid("expected the service's own ID of a movie or show")
     return words(value)
 
 
@@ -145,7 +159,36 @@ ACTIONS: Final[Mapping[str, Action]] = {
     "get_history": Action(
         reading.get_history, {**_ITEM, **_limit(20, 500)}, SupportsResponse.ONLY
     ),
+    "get_playback": Action(
+        reading.get_playback,
+        {**_ACCOUNT, vol.Required(ATTR_ITEM_ID): _item_id},
+        SupportsResponse.ONLY,
+    ),
     "refresh": Action(reading.refresh, _ACCOUNT),
+    "scrobble": Action(
+        scrobbling.scrobble,
+        {
+            **_ITEM,
+            vol.Required(ATTR_ACTION): vol.All(
+                words, vol.Lower, vol.In(("start", "pause", "stop"))
+            ),
+            vol.Optional(ATTR_PROGRESS): optional(decimal(0, 100)),
+        },
+    ),
+    "check_in": Action(scrobbling.check_in),
+    "get_matches": Action(scrobbling.get_matches, {}, SupportsResponse.ONLY),
+    "resolve_match": Action(
+        scrobbling.resolve_match,
+        {
+            **_ITEM,
+            vol.Optional(ATTR_PLAYER): optional(words),
+            vol.Optional(ATTR_MATCH): optional(words),
+            vol.Optional(ATTR_WHOLE_SHOW, default=False): _boolean,
+            vol.Optional(ATTR_IGNORE, default=False): _boolean,
+            vol.Optional(ATTR_MOVE, default=True): _boolean,
+        },
+    ),
+    "forget_match": Action(scrobbling.forget_match, {vol.Required(ATTR_MATCH): words}),
 }
 
 

@@ -170,9 +170,12 @@ def keeps(write: Write) -> timedelta:
 def supersedes(write: Write, earlier: Write) -> bool:
     """Say whether an earlier write, not sent yet, need not be sent any more because of this one.
 
-    Of what plays, an account needs to hear the latest only; that something was watched is never dropped.
+    Of what plays, an account needs to hear the latest only; that something was watched is never dropped. What is told
+    late says nothing of what plays now.
     """
     if not isinstance(earlier, Scrobble) or not isinstance(write, Scrobble):
+        return False
+    if write.at < earlier.at:
         return False
     match earlier.action:
         case ScrobbleAction.START | ScrobbleAction.PAUSE:

@@ -13,13 +13,18 @@ from pytest_homeassistant_custom_component.common import (
 )
 import yaml
 
+from custom_components.up_next.deciding import scrobbler_of
+from custom_components.up_next.media import Episode, Ids, Movie, Show
+from custom_components.up_next.scrobbling.observation import Media, MediaKind
+from custom_components.up_next.scrobbling_store import WaitingPlay
 from custom_components.up_next.services import ACTIONS
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.script import Script
 from simulators.trakt import Trakt
 
-from ..accounts import coordinator_of
+from ..accounts import House, coordinator_of, until
+from ..players import Player, mapping, scrobble
 from .conftest import left, next_episode
 
 PAGE = (Path(__file__).parents[2] / "docs/actions.md").read_text(encoding="utf-8")
@@ -48,7 +53,7 @@ async def test_examples_run(
     hass: HomeAssistant, account: MockConfigEntry, trakt: Trakt
 ) -> None:
     """Every example does what it says; names and ids are replaced by those of the simulator."""
-    toggle, everything, cinema, undo, evening, position = examples()
+    toggle, everything, cinema, undo, evening, position, *_ = examples()
     coordinator = coordinator_of(account)
     movie, show = trakt.catalogue.movies[-1], trakt.catalogue.shows[-1]
     episode = next_episode(account)
@@ -96,3 +101,51 @@ async def test_examples_run(
     )
     await run(hass, position)
     assert trakt.account.saved()[0].progress > 5
+
+
+async def test_examples_of_scrobbling_run(
+    hass: HomeAssistant, house: House, account: MockConfigEntry, trakt: Trakt
+) -> None:
+    """Those about what plays."""
+    *_, shelf, now, living_room, guesses = examples()
+    movie = trakt.catalogue.movies[-1]
+    for example in (shelf, now):
+        example[0]["data"] |= {"title": movie.title, "year": movie.year}
+    await run(hass, shelf)
+    assert trakt.account.watching is not None
+    await run(hass, now)
+    assert trakt.account.watching.action == "checkin"
+
+    tv = Player(hass, house.clock, "living_room", "plex")
+    await scrobble(hass, mapping(tv, account))
+    scrobbler = scrobbler_of(hass)
+    assert scrobbler is not None
+    wrong, right = trakt.catalogue.shows[1:3]
+    tv.play(Episode(show=Show(title=wrong.title), season=1, number=2, runtime=2700))
+    await hass.async_block_till_done()
+    living_room[0]["data"] |= {"title": right.title, "year": right.year}
+    await run(hass, living_room)
+    (word,) = scrobbler.matches.corrections.values()
+    assert word.show is not None
+    assert word.show.title == right.title
+
+    media = Media(kind=MediaKind.MOVIE, title="Dune")
+    known = Movie(title=movie.title, year=movie.year, ids=Ids.of(movie.ids))
+    waiting = WaitingPlay(
+        signature=media.signature,
+        media=media,
+        player="",
+        account=str(account.unique_id),
+        at=house.clock.now(),
+        started_at=house.clock.now(),
+        viewing="1",
+        guess=(known,),
+        candidates=(known,),
+    )
+    scrobbler.delivery.put(waiting=[waiting])
+    await scrobbler.delivery.flush()
+    assert scrobbler.matches.waiting
+    plays = trakt.state()["movie_plays"]
+    await run(hass, guesses)
+    assert not scrobbler.matches.waiting
+    await until(lambda: trakt.state()["movie_plays"] == plays + 1)

@@ -11,7 +11,7 @@ from datetime import datetime
 from homeassistant.util.json import JsonObjectType, JsonValueType
 
 from ..coordinator import AccountCoordinator
-from ..library import Play, ShowOverview, WatchlistEntry
+from ..library import Play, Playback, ShowOverview, WatchlistEntry
 from ..media import Episode, Ids, MediaItem, Movie, Season, Show, show_of
 from ..pictures import picture_path
 
@@ -88,8 +88,30 @@ def watchlist_entry(
 
 
 def play(account: AccountCoordinator, viewing: Play) -> JsonObjectType:
-    """Return one viewing: `watched_at` is an instant, `watched_on` a date; both None when nobody knows."""
-    return {**described(account, viewing.item), **play_times(viewing)}
+    """Return one viewing: `watched_at` is an instant, `watched_on` a date; both None when nobody knows.
+
+    So is what was thought of it. `rewatch` is True or None: a play does not tell "no" from "not told".
+    """
+    return {
+        **described(account, viewing.item),
+        **play_times(viewing),
+        "rating": viewing.rating,
+        "rewatch": viewing.rewatch or None,
+        "liked": viewing.liked,
+    }
+
+
+def playback(account: AccountCoordinator, stopped: Playback) -> JsonObjectType:
+    """Return where something was stopped: position and duration are seconds, progress is percent."""
+    return {
+        **described(account, stopped.item),
+        "playback": stopped.id,
+        "state": stopped.state.value,
+        "position": _rounded(stopped.position),
+        "duration": _rounded(stopped.duration),
+        "progress": _rounded(stopped.progress, 1),
+        "updated_at": when(stopped.updated_at),
+    }
 
 
 def changed_play(viewing: Play) -> JsonObjectType:
@@ -119,6 +141,10 @@ def of(account: AccountCoordinator, **values: JsonValueType) -> JsonObjectType:
 def when(moment: datetime | None) -> str | None:
     """Return an instant as text."""
     return moment.isoformat() if moment else None
+
+
+def _rounded(value: float | None, digits: int | None = None) -> float | None:
+    return None if value is None else round(value, digits)
 
 
 def _ids(ids: Ids) -> JsonObjectType:

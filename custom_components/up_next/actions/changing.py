@@ -68,12 +68,12 @@ async def mark_watched(call: ServiceCall) -> ServiceResponse:
     now = dt_util.utcnow()
     watched_at = moment(call.data.get(ATTR_WATCHED_AT), now)
     rewatch: bool = call.data[ATTR_REWATCH]
-    targets = await _targets(call, Capability.MARK_WATCHED, ANY)
+    targets = await targets_of(call, Capability.MARK_WATCHED, ANY)
     if not _is_now(watched_at, now):
         _demand(targets, Capability.MARK_DATED, "cannot_date")
     if rewatch:
         _demand(targets, Capability.REWATCH, "cannot_rewatch")
-    return await _send(
+    return await send(
         await _detailed(
             targets,
             lambda item: MarkWatched(item=item, watched_at=watched_at, rewatch=rewatch),
@@ -83,14 +83,14 @@ async def mark_watched(call: ServiceCall) -> ServiceResponse:
 
 async def mark_unwatched(call: ServiceCall) -> ServiceResponse:
     """Remove all plays of an item."""
-    targets = await _targets(call, Capability.MARK_WATCHED, ANY)
-    return await _send(await _detailed(targets, lambda item: MarkUnwatched(item=item)))
+    targets = await targets_of(call, Capability.MARK_WATCHED, ANY)
+    return await send(await _detailed(targets, lambda item: MarkUnwatched(item=item)))
 
 
 async def toggle_watched(call: ServiceCall) -> ServiceResponse:
     """Mark as watched, or unwatched when it is watched on every account."""
     now = dt_util.utcnow()
-    targets = await _targets(call, Capability.MARK_WATCHED, ANY)
+    targets = await targets_of(call, Capability.MARK_WATCHED, ANY)
     async with deciding([target.account for target in targets]):
         states = [await is_watched(target.account, target.item) for target in targets]
         watched = not all(state for state, _ in states)
@@ -115,13 +115,13 @@ async def undo_play(call: ServiceCall) -> ServiceResponse:
             for account in _accounts(call, Capability.REMOVE_PLAY)
         ]
     else:
-        targets = await _targets(call, Capability.REMOVE_PLAY, PLAYABLES)
-    return await _send(
+        targets = await targets_of(call, Capability.REMOVE_PLAY, PLAYABLES)
+    return await send(
         [
             Planned(
                 account=target.account,
                 write=RemovePlays(
-                    item=_playable(target.item), play_ids=(play,) if play else ()
+                    item=playable(target.item), play_ids=(play,) if play else ()
                 ),
             )
             for target in targets
@@ -176,26 +176,26 @@ async def set_progress(call: ServiceCall) -> ServiceResponse:
     position: float | None = call.data.get(ATTR_POSITION)
     if progress is None and position is None:
         raise invalid("progress_missing")
-    targets = await _targets(call, Capability.SET_PROGRESS, PLAYABLES)
+    targets = await targets_of(call, Capability.SET_PROGRESS, PLAYABLES)
     planned = []
     for target in targets:
         item = target.item
         if isinstance(item, Episode) and not item.runtime:
             # services want percent or seconds: its length turns one into the other
             item = filled(item, await detail_for(target.account, item))
-        write = SetProgress(item=_playable(item), progress=progress, position=position)
+        write = SetProgress(item=playable(item), progress=progress, position=position)
         planned.append(Planned(account=target.account, write=write))
-    return await _send(planned)
+    return await send(planned)
 
 
 async def clear_progress(call: ServiceCall) -> ServiceResponse:
     """Forget where to resume."""
-    targets = await _targets(call, Capability.CLEAR_PROGRESS, PLAYABLES)
-    return await _send(
+    targets = await targets_of(call, Capability.CLEAR_PROGRESS, PLAYABLES)
+    return await send(
         [
             Planned(
                 account=target.account,
-                write=ClearProgress(item=_playable(target.item)),
+                write=ClearProgress(item=playable(target.item)),
             )
             for target in targets
         ]
@@ -279,7 +279,7 @@ def _check_type(
         )
 
 
-async def _targets(
+async def targets_of(
     call: ServiceCall, needs: Capability, types: frozenset[MediaType]
 ) -> list[Target]:
     """Return the accounts, all of which can do it, and the item at each; nothing is written before all is clear."""
@@ -329,12 +329,14 @@ async def _detailed(
     ]
 
 
-async def _send(planned: Sequence[Planned]) -> dict[str, JsonValueType]:
+async def send(planned: Sequence[Planned]) -> dict[str, JsonValueType]:
+    """Have writes sent, and answer with what became of them. Raises what `writing.answer` raises."""
     sent = await put(planned)
     return {"accounts": await answer(sent, await receipts(sent))}
 
 
-def _playable(item: MediaItem) -> Playable:
+def playable(item: MediaItem) -> Playable:
+    """Return an item whose type was checked."""
     assert isinstance(item, (Movie, Episode))
     return item
 
@@ -359,7 +361,7 @@ def _listing_needs(kind: MediaType | None) -> Capability:
 
 async def _listable(call: ServiceCall) -> list[Target]:
     needs = _listing_needs(_item(call, TITLES).type)
-    targets = await _targets(call, needs, TITLES)
+    targets = await targets_of(call, needs, TITLES)
     for target in targets:
         demand([target.account], call.service, _listing_needs(target.item.type))
     return targets
@@ -376,12 +378,12 @@ def _listing(targets: Sequence[Target], *, listed: bool) -> list[Planned]:
 
 
 async def _set_listed(call: ServiceCall, *, listed: bool) -> ServiceResponse:
-    return await _send(_listing(await _listable(call), listed=listed))
+    return await send(_listing(await _listable(call), listed=listed))
 
 
 async def _rate(call: ServiceCall, rating: int | None) -> ServiceResponse:
-    targets = await _targets(call, Capability.RATE, ANY)
-    return await _send(
+    targets = await targets_of(call, Capability.RATE, ANY)
+    return await send(
         [
             Planned(account=target.account, write=Rate(item=target.item, rating=rating))
             for target in targets
@@ -391,8 +393,8 @@ async def _rate(call: ServiceCall, rating: int | None) -> ServiceResponse:
 
 async def _set_hidden(call: ServiceCall, *, hidden: bool) -> ServiceResponse:
     planned = []
-    for target in await _targets(call, Capability.HIDE_SHOW, SHOWS):
+    for target in await targets_of(call, Capability.HIDE_SHOW, SHOWS):
         assert isinstance(target.item, Show)
         write = SetHidden(show=target.item, hidden=hidden)
         planned.append(Planned(account=target.account, write=write))
-    return await _send(planned)
+    return await send(planned)

@@ -20,6 +20,7 @@ from .resolve import find
 from .texts import failed, from_tracker
 from .wanted import ATTR_TYPE, ATTR_YEAR, wanted
 
+ATTR_ITEM_ID: Final = "item_id"
 ATTR_LIMIT: Final = "limit"
 ATTR_QUERY: Final = "query"
 
@@ -119,6 +120,19 @@ async def get_history(call: ServiceCall) -> ServiceResponse:
         viewings = await _history(account, about, call.data[ATTR_LIMIT])
         plays: list[JsonValueType] = [answers.play(account, one) for one in viewings]
         found.append(answers.of(account, plays=plays))
+    return {"accounts": found}
+
+
+async def get_playback(call: ServiceCall) -> ServiceResponse:
+    """Return where one title was stopped, which the service knows by its own id; None when it was not."""
+    found: list[JsonValueType] = []
+    for account in _accounts(call, Capability.LOOK_UP_PLAYBACK):
+        try:
+            stopped = await account.tracker.bookmark(call.data[ATTR_ITEM_ID])
+        except TrackerError as error:
+            raise from_tracker(account, error) from error
+        playback = answers.playback(account, stopped) if stopped else None
+        found.append(answers.of(account, playback=playback))
     return {"accounts": found}
 
 

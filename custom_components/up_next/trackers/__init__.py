@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from .firstlight import Firstlight
 from .kinopub import KinoPub
+from .letterboxd import Letterboxd
 from .simkl import Simkl
+from .tautulli import Tautulli
 from .tracker import Tracker
 from .trakt import Trakt
+from .trakt_v1 import TraktV1
 
 TRACKERS: Final[Mapping[str, type[Tracker]]] = {
     tracker.key: tracker
@@ -16,5 +20,9 @@ TRACKERS: Final[Mapping[str, type[Tracker]]] = {
         Trakt,
         Simkl,
         KinoPub,
+        Tautulli,
+        Letterboxd,
+        TraktV1,
+        Firstlight,
     )
 }

@@ -79,7 +79,8 @@ class AccessDenied(TrackerError):
     """The service refuses the app, the address or the account, not the sign-in: a person has to act elsewhere.
 
     With `key` one of "app_rejected" (the API app is gone, blocked or was never approved), "blocked" (a firewall
-    in front of the service), "account_locked", "plan_required".
+    in front of the service), "account_locked", "plan_required", "api_disabled" (a server's own API is switched off),
+    "user_not_found" (the user who is followed is gone, or no longer public).
     """
 
     key = "app_rejected"

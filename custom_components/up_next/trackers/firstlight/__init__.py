@@ -68,7 +68,7 @@ class Firstlight(Tracker):
 
     key: ClassVar[str] = "firstlight"
     name: ClassVar[str] = "Firstlight"
-    may: ClassVar[Capability] = Capability.PLAYBACKS
+    may: ClassVar[Capability] = Capability.PLAYBACKS | Capability.LOOK_UP_PLAYBACK
     sign_in: ClassVar[tuple[SignInStep, ...]] = (
         Fields(
             fields=(
@@ -200,10 +200,6 @@ class Firstlight(Tracker):
         return sha256(f"{self._unit} {rows}".encode()).hexdigest()
 
     async def bookmark(self, item_id: str) -> Playback | None:
-        """Look up one bookmark by the service's id of a movie or series; None when there is none.
-
-        Raises NotFound when this can't be an id.
-        """
         row = await self._client.bookmark(item_id)
         if row is None:
             return None
