@@ -146,7 +146,8 @@ def _list_sensor(
         + " if found is defined else this.attributes.rows -%}"
     )
     return {
-        "triggers": [
+        # the names of older versions, which newer ones take as well
+        "trigger": [
             {
                 "trigger": "state",
                 "entity_id": [account.entities[key] for key in follows],
@@ -155,7 +156,7 @@ def _list_sensor(
             {"trigger": "homeassistant", "event": "start"},
             {"trigger": "event", "event_type": "event_template_reloaded"},
         ],
-        "actions": [
+        "action": [
             {
                 "action": action,
                 "data": {"account": account.entry_id, "limit": limit},
@@ -345,7 +346,7 @@ def _markdown(template: str, entity: str) -> Json:
     return {"type": "markdown", "content": content, "grid_options": {"columns": 12}}
 
 
-# A table for presentation has no lines in newer versions; in older ones it has.
+# A table for presentation has no lines; a plain one has them in newer versions.
 _EPISODE_CARD = """\
 {%- set picture = state_attr(e, 'entity_picture') -%}
 {%- if state_attr(e, 'show') -%}

@@ -93,6 +93,18 @@ class Run:
             not unknown - MAY_BE_UNKNOWN,
             f"{account.title}: {', '.join(f'{key} {value}' for key, value in values.items())}",
         )
+        for key, name in (("next_episode", "queue"), ("last_watched", "recent")):
+            if key in account.entities:
+                # it may still be asked for
+                await until(partial(self._listed, account, name), 10)
+
+    async def _listed(self, account: Account, name: str) -> None:
+        """Look at a list on the dashboard."""
+        entity = f"sensor.up_next_{account.tracker}_{name}"
+        rows = (await account.client.state(entity))["attributes"].get("rows")
+        if not rows:
+            raise Failed(f"{account.title}: {entity} is empty")
+        figure(f"{account.title}: {len(rows)} rows in {entity}")
 
     async def toggle_watched(self, account: Account) -> None:
         """Mark the next episode watched: the count falls at once, and stays so after a refresh."""

@@ -203,12 +203,14 @@ class Client:
         """Return the config entries of the accounts by tracker; the demo has one account of each."""
         entries = {entry["entry_id"]: entry for entry in await self.entries()}
         devices: list[Json] = await self.ws("config/device_registry/list")
-        # the identifier of an account's device is "<tracker>:<account id>"
+        # the identifier of an account's device is "<tracker>:<account id>"; a player's has no colon
         return {
             identifier.partition(":")[0]: entries[device["primary_config_entry"]]
             for device in devices
             for domain, identifier in device["identifiers"]
-            if domain == DOMAIN and device["primary_config_entry"] in entries
+            if domain == DOMAIN
+            and ":" in identifier
+            and device["primary_config_entry"] in entries
         }
 
     async def entities(self) -> dict[str, dict[str, str]]:

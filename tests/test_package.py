@@ -255,6 +255,7 @@ def test_manifest_names_what_is_imported() -> None:
     named = {*MANIFEST["dependencies"], *MANIFEST["after_dependencies"]}
     known = {platform.value for platform in Platform} | {
         "diagnostics",
+        "logbook",
         "repairs",
         "system_health",
     }
