@@ -34,6 +34,7 @@ from custom_components.up_next.writes import Receipt, Write
 from homeassistant.config_entries import SOURCE_USER
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowManager, FlowResultType, section
+from homeassistant.helpers.data_entry_flow import FlowManagerIndexView
 from homeassistant.helpers.selector import SelectSelector
 
 type Result = dict[str, Any]
@@ -138,6 +139,8 @@ def check_texts(part: str, result: Result) -> None:
         assert not missing, f"{part}.{key}: nothing for {missing}"
     if result["type"] is not FlowResultType.FORM or result["data_schema"] is None:
         return
+    # the frontend has to get it, too
+    json.dumps(FlowManagerIndexView(None)._prepare_result_json(result), default=str)  # type: ignore[arg-type]
     for selector in result["data_schema"].schema.values():
         config = selector.config if isinstance(selector, SelectSelector) else {}
         if name := config.get("translation_key"):

@@ -261,6 +261,24 @@ async def test_undoing_a_play(couch: Couch, trakt: Trakt, plex: Player) -> None:
     assert (other.at["type"], other.at["reason"]) == (ABORT, "no_plays")
 
 
+async def test_undoing_in_two_windows(couch: Couch, trakt: Trakt, plex: Player) -> None:
+    """What the second window shows is gone: the earlier play of the title is left alone."""
+    movie = trakt.catalogue.movies[-1]
+    for _ in range(2):
+        await couch.watch(movie_of(movie), player=plex)
+        await couch.later(9 * 86_400)
+    await couch.until(lambda: len(plays_of(trakt, movie)) == 2, "both are counted")
+    one, other = await open_list(couch, "plays"), await open_list(couch, "plays")
+    for driver in (one, other):
+        await driver.send({"choice": choices(driver.at)[0]["value"]})
+    for driver in (one, other):
+        await driver.choose("undo")
+        assert driver.at["type"] is END
+    await couch.until(lambda: len(plays_of(trakt, movie)) == 1, "one is taken back")
+    await couch.look(120)
+    assert len(plays_of(trakt, movie)) == 1
+
+
 async def test_corrections_of_long_ago(couch: Couch) -> None:
     """What is not known any more of a correction does not keep it from being removed."""
     matches = couch.scrobbler.matches

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from custom_components.up_next import finished_plays
 from custom_components.up_next.deciding import Word, async_resolve
 from custom_components.up_next.media import Ids, Movie
 from custom_components.up_next.scrobbling_store import CountedPlay
+from custom_components.up_next.writes import Scrobble, ScrobbleAction, supersedes
 from homeassistant.core import HomeAssistant
 from simulators.catalogue import CatalogueMovie
 from simulators.service import Fault
@@ -140,6 +142,26 @@ async def test_what_is_on_its_way(couch: Couch, trakt: Trakt, plex: Player) -> N
     assert not plays_of(trakt, wrong)
     (at,) = plays_of(trakt, right)
     assert abs((at - stopped).total_seconds()) < 120
+
+
+def test_late_news_do_not_drop_what_plays() -> None:
+    """A play of yesterday that is sent now says nothing of what began meanwhile."""
+    now = datetime.now(UTC)
+    start = Scrobble(
+        item=Movie(title="Dune"),
+        action=ScrobbleAction.START,
+        at=now,
+        viewing="1",
+        started_at=now,
+    )
+    late = replace(
+        start,
+        action=ScrobbleAction.WATCHED,
+        at=now - timedelta(days=1),
+        viewing="2",
+    )
+    assert not supersedes(late, start)
+    assert supersedes(replace(late, at=now + timedelta(hours=2)), start)
 
 
 async def test_an_account_that_is_not_running(

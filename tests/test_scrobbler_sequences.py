@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 import json
@@ -13,7 +13,6 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.up_next import scrobbler as scrobbler_module
-from custom_components.up_next.const import DOMAIN
 from custom_components.up_next.coordinator import AccountCoordinator
 from custom_components.up_next.media import Episode, Ids, Movie, Playable, Show
 from custom_components.up_next.scrobbling.identify import (
@@ -27,7 +26,7 @@ from custom_components.up_next.writes import Outcome, Receipt, Scrobble, Scrobbl
 from homeassistant.core import HomeAssistant
 from simulators.trakt import Trakt
 
-from .accounts import House, coordinator_of
+from .accounts import coordinator_of
 from .conftest import AddAccount, Serve
 from .players import Player, mapping, scrobble
 from .travel import Travel
@@ -113,21 +112,26 @@ class Service:
         return [Receipt(outcome=Outcome.DONE) for _ in writes]
 
 
+type Accounts = Callable[[int], Awaitable[list[Service]]]
+
+
 @pytest.fixture
-async def accounts(
-    hass: HomeAssistant, house: House, serve: Serve, add_account: AddAccount
-) -> list[Service]:
-    """Return two accounts of a tracker that is told of everything."""
-    services: list[Service] = []
-    told: list[Scrobble] = []
-    for number in range(2):
-        simulator = await serve(Trakt, shows=1, movies=1, watched=1)
-        simulator.uuid = f"viewer-{number}"
-        entry = await add_account(simulator)
-        service = Service(entry, told)
-        coordinator_of(entry).tracker.send = service.send  # type: ignore[method-assign]
-        services.append(service)
-    return services
+def accounts(serve: Serve, add_account: AddAccount) -> Accounts:
+    """Return a function that makes accounts of a tracker that is told of everything."""
+
+    async def make(count: int) -> list[Service]:
+        services: list[Service] = []
+        told: list[Scrobble] = []
+        for number in range(count):
+            simulator = await serve(Trakt, shows=1, movies=1, watched=1)
+            simulator.uuid = f"viewer-{number}"
+            entry = await add_account(simulator)
+            service = Service(entry, told)
+            coordinator_of(entry).tracker.send = service.send  # type: ignore[method-assign]
+            services.append(service)
+        return services
+
+    return make
 
 
 class Evening:
@@ -203,31 +207,29 @@ class Evening:
 )
 async def test_sequence(
     hass: HomeAssistant,
-    house: House,
-    accounts: list[Service],
+    travel: Travel,
+    accounts: Accounts,
     monkeypatch: pytest.MonkeyPatch,
     case: dict[str, Any],
 ) -> None:
     """What happened is stored, and sent by the outbox of everybody whose player it was."""
     monkeypatch.setattr(scrobbler_module, "identify", identify)
-    travel = Travel(hass, house.clock, monkeypatch)
-    evening = Evening(hass, travel, case)
     users = case["users"] or {}
-    people = sorted({user for user in users.values() if user})
+    people = sorted({user for user in users.values() if user}) or ["me"]
+    services = await accounts(len(people))
+    evening = Evening(hass, travel, case)
     mapped = []
     for name, player in evening.players.items():
         user = users.get(name, "me")
-        whose = [accounts[people.index(user) if people else 0].entry] if user else []
+        whose = [services[people.index(user)].entry] if user else []
         mapped.append(mapping(player, *whose))
     entry = await scrobble(hass, *mapped)
     await evening.happen(entry)
-    assert_told(accounts[0].told, case)
-    for service in accounts:
+    assert_told(services[0].told, case)
+    for service in services:
         outbox = coordinator_of(service.entry).outbox
         assert not outbox.pending
         assert not outbox.failed
-    await hass.config_entries.async_unload(entry.entry_id)
-    assert len(hass.config_entries.async_loaded_entries(DOMAIN)) == len(accounts)
 
 
 def assert_told(told: Sequence[Scrobble], case: dict[str, Any]) -> None:

@@ -100,6 +100,7 @@ async def test_every_account_is_told(
     couch: Couch, trakt: Trakt, serve: Serve, add_account: AddAccount
 ) -> None:
     simkl = await serve(Simkl, movies=40)
+    simkl.pacing = False
     old, _ = twins(trakt.catalogue)
     there, _ = twins(simkl.catalogue)
     player = await couch.add("set", "cast", account_of(couch), await add_account(simkl))
@@ -173,6 +174,7 @@ async def test_several_services_are_searched(
     couch: Couch, trakt: Trakt, serve: Serve, add_account: AddAccount
 ) -> None:
     simkl = await serve(Simkl, movies=40)
+    simkl.pacing = False
     await add_account(simkl)
     twins(trakt.catalogue)
     only = simkl.catalogue.movies[-3]
@@ -193,6 +195,7 @@ async def test_what_several_services_know_comes_once(
     couch: Couch, trakt: Trakt, serve: Serve, add_account: AddAccount
 ) -> None:
     simkl = await serve(Simkl, movies=40)
+    simkl.pacing = False
     other = await add_account(simkl)
     old, new = twins(trakt.catalogue)
     twins(simkl.catalogue)

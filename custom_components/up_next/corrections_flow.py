@@ -38,6 +38,8 @@ class CorrectionsFlow(OptionsFlow):
     def __init__(self) -> None:
         """Begin with the menu."""
         self._signature = ""
+        self._viewing = ""
+        """The play on screen."""
         self._question: Question | None = None
 
     async def async_step_init(self, user_input: UserInput = None) -> ConfigFlowResult:
@@ -131,6 +133,7 @@ class CorrectionsFlow(OptionsFlow):
         if scrobbler is None or play is None or play.media is None:
             return await self.async_step_plays()
         assert play.item is not None
+        self._viewing = play.viewing
         show = show_of(play.item)
         self._question = Question(
             scrobbler,
@@ -157,7 +160,9 @@ class CorrectionsFlow(OptionsFlow):
         if scrobbler is not None:
             async with scrobbler.matches.deciding:
                 plays = scrobbler.history.of_signature(self._signature)
-                await async_move(scrobbler, plays, ())
+                # taken back elsewhere meanwhile, an earlier one stands there
+                if any(play.viewing == self._viewing for play in plays):
+                    await async_move(scrobbler, plays, ())
         return self._done()
 
     # what it was ----------------------------------------------------------------------------------------------

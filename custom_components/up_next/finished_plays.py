@@ -97,8 +97,10 @@ def _told(play: CountedPlay) -> Scrobble:
 def _removal(entry: ConfigEntry, play: CountedPlay) -> Write:
     """Return what takes a play back: alone where the service can, else the whole mark."""
     assert play.item is not None
-    loaded = entry.state is ConfigEntryState.LOADED
-    can = entry.runtime_data.can if loaded else TRACKERS[entry.data[CONF_TRACKER]].may
+    tracker = TRACKERS.get(entry.data[CONF_TRACKER])
+    can = tracker.may if tracker else Capability.NONE
+    if entry.state is ConfigEntryState.LOADED:
+        can = entry.runtime_data.can
     if Capability.REMOVE_PLAY in can:
         return RemovePlays(item=play.item, play_ids=play.play_ids)
     return MarkUnwatched(item=play.item)

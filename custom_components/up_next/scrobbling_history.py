@@ -31,7 +31,7 @@ from .writes import (
 _LOGGER = logging.getLogger(__name__)
 
 PARTS_WITHIN: Final = timedelta(hours=6)
-"""Different items counted under one name within this time are the parts of one file."""
+"""Different episodes counted under one name within this time are the parts of one file."""
 ONE_VIEWING: Final = timedelta(minutes=5)
 """So near to each other, an account and the player itself counted the same viewing."""
 
@@ -242,12 +242,14 @@ class ScrobblingHistory:
 
 
 def _is_another_part(play: CountedPlay, parts: Sequence[CountedPlay]) -> bool:
-    """Say whether a viewing is of another item of the file whose viewings `parts` are."""
-    assert play.item is not None
-    tokens = tokens_of(play.item)
-    return parts[-1].at - play.at <= PARTS_WITHIN and not any(
-        part.item is not None and tokens & tokens_of(part.item) for part in parts
-    )
+    """Say whether a viewing is of another episode of the file whose viewings `parts` are."""
+    item, last = play.item, parts[-1].item
+    if not isinstance(item, Episode) or not isinstance(last, Episode):
+        return False
+    if parts[-1].at - play.at > PARTS_WITHIN or not same(item.show, last.show):
+        return False
+    tokens = tokens_of(item)
+    return not any(part.item and tokens & tokens_of(part.item) for part in parts)
 
 
 def _covers(item: MediaItem, played: Playable) -> bool:

@@ -406,6 +406,7 @@ async def test_several_accounts(
 ) -> None:
     """The first account that knows the title is believed."""
     simkl = await serve(Simkl, movies=40)
+    simkl.pacing = False
     account = await add_account(simkl)
     only = simkl.catalogue.movies[-1]
     only.title = "Kenn ich nur hier"
