@@ -101,3 +101,41 @@ async def test_the_oldest_are_forgotten(hass: HomeAssistant) -> None:
     )
     last = Media(kind=MediaKind.MOVIE, title=f"Film {module.REMEMBERED + 4}")
     assert desk.identifying.get(last.signature) is not None
+
+
+async def test_what_changes_while_it_is_asked(hass: HomeAssistant) -> None:
+    desk = Desk(hass)
+    heat = Media(kind=MediaKind.MOVIE, title="Heat")
+    desk.identifying.mind("tv", heat, None)
+    desk.identifying.mind("tv", heat, 7200.0)
+    await hass.async_block_till_done()
+    assert desk.asked == ["Heat", "Heat"]
+    found = desk.identifying.get(heat.signature)
+    assert found is not None
+    assert found.duration == 7200.0
+    # once on a player whose titles are believed
+    believed = Media(kind=MediaKind.MOVIE, title="Heat", titled_well=True)
+    desk.identifying.mind("bed", believed, 7200.0)
+    await hass.async_block_till_done()
+    assert len(desk.asked) == 3
+
+
+async def test_stopped_while_it_is_asked(hass: HomeAssistant) -> None:
+    desk = Desk(hass)
+    heat = Media(kind=MediaKind.MOVIE, title="Heat")
+    for error in (None, CatalogueUnavailable("down")):
+        desk.error = error
+        works: list[Coroutine[Any, Any, None]] = []
+        identifying = Identifying(
+            hass,
+            desk.identify,
+            found=lambda found, _: desk.found.append(found.media.title),
+            wanted=lambda _: True,
+            spawn=lambda work, _, works=works: works.append(work),
+        )
+        identifying.mind("tv", heat, 10.0)
+        identifying.stop()
+        await works[0]
+    assert desk.found == []
+    await desk.later(5000)
+    assert len(desk.asked) == 2

@@ -94,12 +94,13 @@ class Identifying:
         """Forget what titles were found to be, by their own signature or their show's; return which ones."""
         gone: set[str] = set()
         for signature, title in self._titles.items():
-            found = title.found
-            if signature in signatures or (
-                found and found.show_signature in signatures
-            ):
-                title.found, title.times = None, 0
-                gone.add(signature)
+            media = title.found.media if title.found else title.asked.media
+            if {signature, media.show_signature}.isdisjoint(signatures):
+                continue
+            title.found, title.times = None, 0
+            if stop := self._again.pop(signature, None):
+                stop()
+            gone.add(signature)
         return gone
 
     @callback
