@@ -442,7 +442,7 @@ async def test_whole_show_is_corrected_while_it_plays(home: Home) -> None:
         "resolve_match",
         player=tv.entity_id,
         type="episode",
-        show=other.title,
+        title=other.title,
         season=1,
         episode=1,
         whole_show=True,

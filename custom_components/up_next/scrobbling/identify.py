@@ -317,6 +317,8 @@ def _holds(kept: Decision, duration: float | None) -> bool:
     runtime = _runtime(kept.items)
     if isinstance(kept.items[0], Episode) or not duration or not runtime:
         return True
+    if kept.duration is None and not kept.proven:
+        return False  # its length, not known then, may prove it now
     return abs(duration - runtime) <= _OTHER_CUT * runtime
 
 
