@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 import logging
+from math import inf
 from typing import Final
 
 from homeassistant.const import ATTR_ENTITY_ID, STATE_UNAVAILABLE
@@ -38,6 +39,8 @@ FIRST_POLL: Final = 2.0
 """Seconds after a report that a player which can't be trusted with its position is asked for it,"""
 POLL_EVERY: Final = 30.0
 """and between two such questions."""
+ANSWERS_WITHIN: Final = 1.0
+"""Seconds after a player was asked during which what it reports is the answer: states are heard a moment late."""
 
 NOISE: Final = frozenset(
     {
@@ -80,8 +83,8 @@ class _Ear:
     state: PlayerState = PlayerState.UNAVAILABLE
     permitted: bool = True
     """Whether its condition held when it was looked at last."""
-    answers: bool = False
-    """It was asked for its position and is about to answer."""
+    answers_until: float = -inf
+    """It was asked for its position, and what it reports before this moment (monotonic) is the answer."""
     stop_polling: CALLBACK_TYPE | None = None
 
 
@@ -298,7 +301,7 @@ class Listening:
         """Have a player asked for its position soon, where it does not tell that by itself, as long as it plays."""
         if ear.state not in ACTIVE or not source_of(ear.source).polled:
             _stop_polling(ear)
-        elif not ear.answers:
+        elif self._now().monotonic > ear.answers_until:
             self._ask_in(ear, FIRST_POLL)
 
     @callback
@@ -314,7 +317,7 @@ class Listening:
     async def _ask(self, ear: _Ear) -> None:
         self._ask_in(ear, POLL_EVERY)
         # what it reports meanwhile is the answer, and no reason to ask again soon
-        ear.answers = True
+        ear.answers_until = inf
         try:
             await self._hass.services.async_call(
                 HOMEASSISTANT_DOMAIN,
@@ -325,7 +328,7 @@ class Listening:
         except HomeAssistantError as error:
             _LOGGER.debug("%s can't be asked: %s", ear.entity_id, error)
         finally:
-            ear.answers = False
+            ear.answers_until = self._now().monotonic + ANSWERS_WITHIN
 
 
 def _platform(hass: HomeAssistant, entity_id: str) -> str:
