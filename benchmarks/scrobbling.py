@@ -16,12 +16,12 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.up_next.const import DOMAIN
 from custom_components.up_next.library import overview
 from custom_components.up_next.media import Episode, Movie
-from custom_components.up_next.player_event import EVENT_SCROBBLE
+from custom_components.up_next.players.events import EVENT_SCROBBLE
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.event import async_track_state_change_event
 from simulators.catalogue import generate
-from tests.players import Player, mapping, scrobble
+from tests.home import Player, mapping, scrobble
 
 from .instance import TIMES, add_entry, home, report_stall
 from .report import Report

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import time
 from unittest.mock import patch
 
-from custom_components.up_next import scrobbler
+from custom_components.up_next.players import scrobbler
 from homeassistant.helpers import event
 from homeassistant.util import dt as dt_util
 from simulators.clock import Clock

@@ -29,7 +29,7 @@ from simulators.clock import Clock
 from simulators.service import Service
 
 from .accounts import House, make_house, typed_login
-from .players import Home
+from .home import Home
 from .travel import Travel
 
 

@@ -13,11 +13,11 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.up_next.const import DOMAIN
 from custom_components.up_next.coordinator import AccountCoordinator
-from custom_components.up_next.deciding import scrobbler_of
 from custom_components.up_next.issues import WAITING_TITLES
-from custom_components.up_next.matches import WaitingTitle
 from custom_components.up_next.media import Episode, Movie, Playable, Show
-from custom_components.up_next.scrobbler import Scrobbler
+from custom_components.up_next.players.deciding import scrobbler_of
+from custom_components.up_next.players.matches import WaitingTitle
+from custom_components.up_next.players.scrobbler import Scrobbler
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
@@ -33,7 +33,7 @@ from simulators.trakt import Trakt
 from .accounts import House
 from .conftest import AddAccount, Serve
 from .flows import Driver
-from .players import Player, entity_of, mapping, scrobble
+from .home import Player, entity_of, mapping, scrobble
 from .travel import Travel
 
 LENGTH = 2400

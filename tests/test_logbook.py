@@ -9,11 +9,11 @@ from pytest_homeassistant_custom_component.common import async_capture_events
 
 from custom_components.up_next.const import DOMAIN
 from custom_components.up_next.logbook import async_describe_events
-from custom_components.up_next.player_event import EVENT_SCROBBLE
+from custom_components.up_next.players.events import EVENT_SCROBBLE
 from homeassistant.core import HomeAssistant
 from simulators.trakt import Trakt
 
-from .players import Home, next_episode
+from .home import Home, next_episode
 
 
 def describer(hass: HomeAssistant) -> Callable[[Any], dict[str, Any]]:

@@ -21,13 +21,13 @@ from awesomeversion import AwesomeVersion, AwesomeVersionStrategy
 import pytest
 import yaml
 
-from custom_components.up_next import player
 from custom_components.up_next.binary_sensor import WATCHING
 from custom_components.up_next.const import DOMAIN, SCROBBLING
-from custom_components.up_next.corrections_flow import CorrectionsFlow
 from custom_components.up_next.event import SCROBBLE
 from custom_components.up_next.issues import ACCESS_KEYS
-from custom_components.up_next.player_sensor import PLAYBACK
+from custom_components.up_next.players import player
+from custom_components.up_next.players.corrections_flow import CorrectionsFlow
+from custom_components.up_next.players.sensor import PLAYBACK
 from custom_components.up_next.sensor import SENSORS
 from custom_components.up_next.services import async_setup_services
 from custom_components.up_next.trackers import TRACKERS

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from custom_components.up_next import scrobbler
+from custom_components.up_next.players import scrobbler
 from custom_components.up_next.trackers.transport import Transport
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import event

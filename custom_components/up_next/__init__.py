@@ -12,16 +12,17 @@ from homeassistant.exceptions import ConfigEntryError
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.typing import ConfigType
 
-from .coexistence import async_watch_for_scrobblers
 from .const import CONF_TRACKER, DOMAIN
 from .context import make_context
 from .coordinator import AccountCoordinator, UpNextConfigEntry
 from .issues import forget_issues, forget_scrobbling_issues
 from .pictures import async_setup_pictures
-from .player import is_fed
+from .players.coexistence import async_watch_for_scrobblers
+from .players.player import is_fed
+from .players.scrobbler import Scrobbler, ScrobblingConfigEntry, is_scrobbling
+from .players.store import ScrobblingTables
+from .players.waiting_plays import async_look_after_waiting_plays
 from .push import async_setup_push
-from .scrobbler import Scrobbler, ScrobblingConfigEntry, is_scrobbling
-from .scrobbling_store import ScrobblingTables
 from .services import async_setup_services
 from .storage import (
     DATABASE,
@@ -34,7 +35,6 @@ from .storage import (
 )
 from .trackers import TRACKERS
 from .trackers.errors import TrackerError
-from .waiting_plays import async_look_after_waiting_plays
 
 _LOGGER = logging.getLogger(__name__)
 

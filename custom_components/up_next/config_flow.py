@@ -36,7 +36,6 @@ from .const import (
 )
 from .context import make_context
 from .coordinator import UpNextConfigEntry
-from .corrections_flow import CorrectionsFlow
 from .forms import (
     Problem,
     UserInput,
@@ -46,7 +45,8 @@ from .forms import (
     text_selector,
 )
 from .options_flow import UpNextOptionsFlow
-from .player_flow import PlayerFlow
+from .players.corrections_flow import CorrectionsFlow
+from .players.subentry_flow import PlayerFlow
 from .storage import TokensOnDisk
 from .trackers import TRACKERS
 from .trackers.errors import SignInRequired, TrackerError

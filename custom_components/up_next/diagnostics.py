@@ -14,9 +14,9 @@ from .context import VERSION
 from .coordinator import AccountCoordinator, UpNextConfigEntry
 from .library import Library
 from .outbox import OutboxEntry
-from .player_diagnostics import describe_scrobbling
+from .players.diagnostics import describe_scrobbling
+from .players.scrobbler import ScrobblingConfigEntry, is_scrobbling
 from .push import Webhook
-from .scrobbler import ScrobblingConfigEntry, is_scrobbling
 
 
 async def async_get_config_entry_diagnostics(

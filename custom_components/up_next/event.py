@@ -8,9 +8,9 @@ from homeassistant.components.event import EventEntity, EventEntityDescription
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .player_entity import PlayerEntity, follow_players
-from .player_event import EVENT_TYPES, PlayerEvent
-from .scrobbler import ScrobblingConfigEntry
+from .players.entity import PlayerEntity, follow_players
+from .players.events import EVENT_TYPES, PlayerEvent
+from .players.scrobbler import ScrobblingConfigEntry
 
 PARALLEL_UPDATES = 0
 

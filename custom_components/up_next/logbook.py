@@ -14,7 +14,7 @@ from homeassistant.const import ATTR_ENTITY_ID
 from homeassistant.core import Event, HomeAssistant, callback
 
 from .const import DOMAIN
-from .player_event import EVENT_SCROBBLE, NEEDS_DECISION
+from .players.events import EVENT_SCROBBLE, NEEDS_DECISION
 
 type Description = dict[str, str | None]
 type Describe = Callable[[Event[Mapping[str, str | None]]], Description]

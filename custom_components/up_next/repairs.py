@@ -28,9 +28,9 @@ from .const import DOMAIN, RECEIPT_TIMEOUT
 from .issues import CONF_ENTRY_ID, WAITING_TITLES
 from .media import Episode, Ids, MediaItem, MediaType, Movie, Season, Show, show_of
 from .outbox import OutboxEntry
+from .players.waiting_flow import WaitingTitlesFlow
 from .trackers.errors import TrackerError
 from .trackers.tracker import Query
-from .waiting_flow import WaitingTitlesFlow
 from .writes import Rate, SetHidden, SetWatchlisted, Write, subject
 
 if TYPE_CHECKING:

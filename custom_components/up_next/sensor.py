@@ -28,9 +28,9 @@ from .entity import (
 from .library import Library, Overview, Play, newest
 from .media import Episode, MediaItem, Movie, Playable
 from .pictures import picture_path
-from .player_entity import follow_players
-from .player_sensor import PLAYBACK, PlaybackSensor
-from .scrobbler import ScrobblingConfigEntry, is_scrobbling
+from .players.entity import follow_players
+from .players.scrobbler import ScrobblingConfigEntry, is_scrobbling
+from .players.sensor import PLAYBACK, PlaybackSensor
 
 PARALLEL_UPDATES = 0
 

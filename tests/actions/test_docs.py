@@ -13,10 +13,10 @@ from pytest_homeassistant_custom_component.common import (
 )
 import yaml
 
-from custom_components.up_next.deciding import scrobbler_of
 from custom_components.up_next.media import Episode, Ids, Movie, Show
+from custom_components.up_next.players.deciding import scrobbler_of
+from custom_components.up_next.players.store import WaitingPlay
 from custom_components.up_next.scrobbling.observation import Media, MediaKind
-from custom_components.up_next.scrobbling_store import WaitingPlay
 from custom_components.up_next.services import ACTIONS
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.helpers import config_validation as cv
@@ -24,7 +24,7 @@ from homeassistant.helpers.script import Script
 from simulators.trakt import Trakt
 
 from ..accounts import House, coordinator_of, until
-from ..players import Player, mapping, scrobble
+from ..home import Player, mapping, scrobble
 from .conftest import left, next_episode
 
 PAGE = (Path(__file__).parents[2] / "docs/actions.md").read_text(encoding="utf-8")

@@ -17,7 +17,7 @@ from simulators.trakt import Trakt
 from ..accounts import House
 from ..conftest import AddAccount, Serve
 from ..couch import Couch, Evening, episode_of, make_evening, movie_of, plays_of, twins
-from ..players import Player, entity_of
+from ..home import Player, entity_of
 
 
 @pytest.fixture

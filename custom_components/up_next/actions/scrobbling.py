@@ -12,9 +12,10 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.json import JsonObjectType, JsonValueType
 
 from ..account import Capability
-from ..catalogue import Catalogue
 from ..coordinator import AccountCoordinator
-from ..deciding import (
+from ..media import Episode, MediaItem, MediaType, Movie, Playable, Show
+from ..players.catalogue import Catalogue
+from ..players.deciding import (
     EpisodeNeeded,
     EpisodeUnknown,
     Word,
@@ -23,9 +24,8 @@ from ..deciding import (
     async_resolve,
     scrobbler_of,
 )
-from ..matches import WaitingTitle, reported
-from ..media import Episode, MediaItem, MediaType, Movie, Playable, Show
-from ..scrobbler import Scrobbler
+from ..players.matches import WaitingTitle, reported
+from ..players.scrobbler import Scrobbler
 from ..scrobbling.identify import CatalogueUnavailable, Decision
 from ..scrobbling.ledger import tokens_of
 from ..scrobbling.observation import Media

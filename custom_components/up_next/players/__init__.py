@@ -1,0 +1,1 @@
+"""Scrobbling in Home Assistant: the players that are followed, what is told of them, and the questions they leave."""
