@@ -19,6 +19,7 @@ from typing import Any
 
 import aiohttp
 from demo_dashboard import LISTS, SCRIPTS, Account, dashboard, list_sensors
+from demo_players import COMPONENTS, CONFIGURATION as MEDIA_PLAYERS, PLAYERS
 from demo_requirements import LEFT_OUT
 from demo_scene import Scene
 from demo_services import PORTS, SETTINGS, SimulatedService, simulated_services
@@ -47,6 +48,8 @@ recorder:
 history:
 logbook:
 media_source:
+repairs:
+media_player: {json.dumps(MEDIA_PLAYERS)}
 script: !include scripts.yaml
 template: !include templates.yaml
 logger:
@@ -126,7 +129,8 @@ class Demo:
         )  # fmt: skip
         self.home = Process(
             "Home Assistant", self.folder / "home-assistant.log",
-            sys.executable, "-m", "homeassistant", "-c", str(self.config),
+            # -P: what stands beside the demo is not to be found, only what its configuration folder holds
+            sys.executable, "-P", "-m", "homeassistant", "-c", str(self.config),
             "--skip-pip-packages", ",".join(LEFT_OUT),
             environment={"PYTHONPATH": str(Path(__file__).parent / "demo_modules")},
         )  # fmt: skip
@@ -200,9 +204,13 @@ class Demo:
         storage = self.config / ".storage"
         for folder in (storage, self.config / "www", self.config / "custom_components"):
             folder.mkdir(parents=True, exist_ok=True)
-        integration = self.config / "custom_components" / "up_next"
-        if not integration.is_symlink():
-            integration.symlink_to(ROOT / "custom_components" / "up_next")
+        for integration in (
+            ROOT / "custom_components" / "up_next",
+            *COMPONENTS.glob("[a-z]*"),
+        ):
+            link = self.config / "custom_components" / integration.name
+            if not link.is_symlink():
+                link.symlink_to(integration)
         (self.config / "scripts.yaml").write_text(json.dumps(SCRIPTS, indent=2))
         if not (self.config / "templates.yaml").exists():
             (self.config / "templates.yaml").write_text("[]")
@@ -316,7 +324,9 @@ class Demo:
         )
         await self.client.action("template.reload")
         await self.client.ws(
-            "lovelace/config/save", url_path=DASHBOARD, config=dashboard(accounts)
+            "lovelace/config/save",
+            url_path=DASHBOARD,
+            config=dashboard(accounts, PLAYERS),
         )
         # newer versions keep a user's default dashboard here, older ones in the browser (see the login page)
         await self.client.ws(

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import json
 from typing import Any
 
+from demo_players import Player
+
 type Json = dict[str, Any]
 
 LISTS = ("sensor.up_next_*_queue", "sensor.up_next_*_recent")
@@ -14,6 +16,7 @@ LISTS = ("sensor.up_next_*_queue", "sensor.up_next_*_recent")
 QUEUE_LENGTH = 5
 RECENT_LENGTH = 6
 OVERVIEW = "overview"
+PLAYERS = "players"
 
 # An action's fields are fixed in a card, so what a button does to the next episode is a script.
 _EPISODE = {
@@ -56,7 +59,7 @@ COUNTS = {
 """Key of an entity -> its short name: the account's stands above, and the unit below."""
 UPKEEP = {
     "last_refresh": "Last refresh",
-    "pending_writes": "Pending writes",
+    "pending_writes": "Pending changes",
     "requests_left": "Requests left",
     "subscription_end": "Subscription end",
 }
@@ -179,12 +182,13 @@ def _list_sensor(
 # views --------------------------------------------------------------------------------------------------------
 
 
-def dashboard(accounts: Sequence[Account]) -> Json:
+def dashboard(accounts: Sequence[Account], players: Sequence[Player]) -> Json:
     """Return the configuration of a dashboard."""
     return {
         "title": "Up Next",
         "views": [
-            _view("Overview", OVERVIEW, _overview(accounts)),
+            _view("Overview", OVERVIEW, _overview(accounts, players)),
+            _view("Players", PLAYERS, [_player(p, accounts) for p in players]),
             *(_view(a.name, a.path, _sections(a)) for a in accounts),
         ],
     }
@@ -209,7 +213,9 @@ def _section(heading: str, icon: str, cards: Sequence[Json | None]) -> Json | No
     return {"type": "grid", "cards": [head, *found]}
 
 
-def _overview(accounts: Sequence[Account]) -> list[Json | None]:
+def _overview(
+    accounts: Sequence[Account], players: Sequence[Player]
+) -> list[Json | None]:
     """Return what is of interest of all accounts together."""
 
     def tiles(key: str) -> list[Json | None]:
@@ -217,10 +223,51 @@ def _overview(accounts: Sequence[Account]) -> list[Json | None]:
 
     return [
         _section("Now watching", "mdi:play-circle", tiles("now_watching")),
+        _section("Players", "mdi:television", [_playback(p, p.name, to=PLAYERS) for p in players]),
         _section("Next episode", "mdi:skip-next", tiles("next_episode")),
         _section("Last watched", "mdi:history", tiles("last_watched")),
         _section("Accounts", "mdi:account-multiple", [_summary(a) for a in accounts]),
-    ]
+    ]  # fmt: skip
+
+
+def _player(player: Player, accounts: Sequence[Account]) -> Json | None:
+    """Return what a player plays, what was recognized, and who is told."""
+    told = " and ".join(a.name for a in accounts if a.tracker in player.feeds)
+    return _section(
+        player.name,
+        "mdi:television",
+        [
+            {
+                "type": "media-control",
+                "entity": player.entity_id,
+                "grid_options": {"columns": 12},
+            },
+            _playback(player, "Playback"),
+            {
+                "type": "tile",
+                "entity": player.scrobble,
+                "name": f"Told {told}",
+                "state_content": ["event_type", "state"],
+                "grid_options": {"columns": 12},
+            },
+            _markdown(_PLAYER_CARD, player.playback),
+        ],
+    )
+
+
+def _playback(player: Player, name: str, *, to: str | None = None) -> Json:
+    """Return a tile of what is recognized of a player."""
+    card: Json = {
+        "type": "tile",
+        "entity": player.playback,
+        "name": name,
+        "state_content": ["state", "label"],
+        "show_entity_picture": True,
+        "grid_options": {"columns": 12},
+    }
+    if to:
+        card["tap_action"] = {"action": "navigate", "navigation_path": to}
+    return card
 
 
 def _summary(account: Account) -> Json:
@@ -361,6 +408,28 @@ Season {{ state_attr(e, 'season') }}, episode {{ state_attr(e, 'episode') }}<br>
 </td></tr></table>
 {%- else -%}
 Nothing to watch.
+{%- endif -%}
+"""
+_PLAYER_CARD = """\
+{%- if state_attr(e, 'reported') -%}
+<table role="presentation" width="100%">
+<tr><td>Reported</td><td>{{ state_attr(e, 'reported') }}</td></tr>
+<tr><td>Recognized</td><td><b>{{ state_attr(e, 'label') or 'not yet' }}</b></td></tr>
+{%- if state_attr(e, 'match_method') -%}
+<tr><td>Found by</td><td>{{ state_attr(e, 'match_method') }}, {{ state_attr(e, 'match_certainty') }}
+{%- if state_attr(e, 'score') %} ({{ state_attr(e, 'score') }} %){% endif -%}
+</td></tr>
+{%- endif -%}
+{%- if state_attr(e, 'progress') is not none -%}
+<tr><td>Progress</td><td>{{ state_attr(e, 'progress') }} %</td></tr>
+{%- endif -%}
+</table>
+{%- if states(e) == 'needs_decision' %}
+
+Nobody is told before you say what it is: [open Repairs](/config/repairs) once it was watched.
+{%- endif -%}
+{%- else -%}
+Nothing plays.
 {%- endif -%}
 """
 _QUEUE_CARD = """\

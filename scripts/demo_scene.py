@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from demo_players import Couch
 from home_assistant import Client
 
 from simulators.catalogue import Catalogue, generate
@@ -45,6 +46,10 @@ class Scene:
         for movie in self.catalogue.movies[-2:-1]:
             await self._do("letterboxd", "watch", movie=movie.ids["trakt"])
         await self.client.action("up_next.refresh", account=list(accounts.values()))
+        couch = Couch(client=self.client, catalogue=self.catalogue)
+        await couch.map_players()
+        await couch.play_episode()
+        await couch.play_file(self.catalogue.movies[-3])
 
     async def _next_episodes(self, tracker: str, entry_id: str) -> None:
         """Do something with what comes next."""

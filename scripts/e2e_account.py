@@ -190,7 +190,7 @@ class Account:
             await asyncio.sleep(0.02)
 
     async def writes(self) -> list[str]:
-        """Return the requests that were not mere reading, since they were last forgotten."""
+        """Return the requests that changed something, since they were last forgotten."""
         rows = await self.client.recorded(self.simulator)
-        asked = (f"{row['method']} {row['path']}" for row in rows)
+        asked = (f"{r['method']} {r['path']}" for r in rows if r["status"] < 400)
         return [request for request in asked if WRITES.match(request)]

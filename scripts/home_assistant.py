@@ -202,16 +202,26 @@ class Client:
     async def accounts(self) -> dict[str, Json]:
         """Return the config entries of the accounts by tracker; the demo has one account of each."""
         entries = {entry["entry_id"]: entry for entry in await self.entries()}
+        return {
+            unique_id.partition(":")[0]: entries[entry_id]
+            for unique_id, entry_id in await self._accounts()
+            if entry_id in entries
+        }
+
+    async def unique_ids(self) -> dict[str, str]:
+        """Return the unique ids of the accounts by tracker."""
+        return {one.partition(":")[0]: one for one, _ in await self._accounts()}
+
+    async def _accounts(self) -> list[tuple[str, str]]:
+        """Return the unique id and the config entry id of every account."""
         devices: list[Json] = await self.ws("config/device_registry/list")
         # the identifier of an account's device is "<tracker>:<account id>"; a player's has no colon
-        return {
-            identifier.partition(":")[0]: entries[device["primary_config_entry"]]
+        return [
+            (identifier, device["primary_config_entry"])
             for device in devices
             for domain, identifier in device["identifiers"]
-            if domain == DOMAIN
-            and ":" in identifier
-            and device["primary_config_entry"] in entries
-        }
+            if domain == DOMAIN and ":" in identifier
+        ]
 
     async def entities(self) -> dict[str, dict[str, str]]:
         """Return the entity ids of Up Next: config entry id -> key -> entity id. Disabled ones are left out."""

@@ -1,0 +1,1 @@
+"""Stands in for a box that plays files: it tells their names."""
