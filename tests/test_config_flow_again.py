@@ -14,6 +14,7 @@ from custom_components.up_next.media import Ids, Movie
 from custom_components.up_next.storage import DATABASE, OutboxTable, TokensOnDisk
 from custom_components.up_next.trackers import TRACKERS
 from custom_components.up_next.trackers.errors import RateLimited, Unavailable
+from custom_components.up_next.trackers.oauth import Tokens
 from custom_components.up_next.writes import MarkWatched
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntry, ConfigEntryState
 from homeassistant.core import HomeAssistant
@@ -23,6 +24,7 @@ from simulators.service import Fault, Service
 from simulators.simkl import Simkl
 from simulators.trakt import Trakt
 
+from .accounts import House, until
 from .conftest import CREDENTIALS, AddAccount, Serve
 from .flows import Driver, Toy, again, options
 from .test_config_flow import SERVER, SERVICES, START, WHOSE, quick, toy, typed
@@ -111,6 +113,43 @@ async def test_reauth(
     assert entry.runtime_data.last_update_success
     assert not hass.config_entries.flow.async_progress()
     assert len(hass.config_entries.async_entries(DOMAIN)) == 1
+
+
+async def test_reauth_while_the_old_grant_is_renewed(
+    hass: HomeAssistant, house: House, serve: Serve, add_account: AddAccount
+) -> None:
+    """The newest sign-in counts, though the answer to an older request comes after it."""
+    service = await serve(Trakt)
+    service.pacing = False
+    entry = await add_account(service)
+
+    async def stored() -> Tokens | None:
+        return await TokensOnDisk(hass, str(entry.unique_id)).load()
+
+    house.clock.advance(6.995 * 86_400)
+    entry.async_start_reauth(hass)
+    await hass.async_block_till_done()
+    (waiting,) = hass.config_entries.flow.async_progress()
+    flow = again(
+        hass, await hass.config_entries.flow.async_configure(waiting["flow_id"])
+    )
+    await flow.send({})
+    sent = typed(service)
+    sent.pop("client_secret", None)
+    await flow.send(sent)
+
+    late = Fault(kind="late", match="POST /oauth/token", seconds=1)
+    service.faults.append(late)
+    renewing = hass.async_create_background_task(
+        entry.runtime_data.tracker.account(), "renewing"
+    )
+    await until(lambda: late.times == 0)
+    await done(flow, service, "reauth_successful")
+    granted = await stored()
+    await renewing
+    assert any(r.path == "/oauth/token" for r in service.requests)
+    assert await stored() == granted
+    assert entry.runtime_data.last_update_success
 
 
 @SERVICES
@@ -565,6 +604,7 @@ async def test_nothing_to_set(
     monkeypatch.setattr(Toy, "options", ())
     entry: ConfigEntry = _toy_entry()
     entry.add_to_hass(hass)  # type: ignore[attr-defined]
+    assert not entry.supports_options
     assert (await options(hass, entry.entry_id)).at["reason"] == "no_options"
     monkeypatch.delitem(TRACKERS, "toy")
     assert (await options(hass, entry.entry_id)).at["reason"] == "no_options"

@@ -11,7 +11,7 @@ from aiohttp import web
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.up_next.const import DOMAIN
+from custom_components.up_next.const import DOMAIN, SCROBBLING
 from custom_components.up_next.storage import TokensOnDisk
 from custom_components.up_next.trackers import TRACKERS
 from custom_components.up_next.trackers.tracker import DeviceCode, Fields
@@ -21,7 +21,7 @@ from homeassistant.config_entries import (
     ConfigEntryState,
 )
 from homeassistant.core import HomeAssistant
-from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.data_entry_flow import FlowResultType, InvalidData
 from simulators.firstlight import IAM_TOKEN, USER_TOKEN, Firstlight
 from simulators.letterboxd import Letterboxd
 from simulators.service import Fault, Service
@@ -42,7 +42,7 @@ TYPED = pytest.mark.parametrize(
 NAMES = {
     "tautulli": "Tautulli (Avery)",
     "letterboxd": "Letterboxd (Someone)",
-    "trakt_v1": f"Trakt v1 server ({USERNAME})",
+    "trakt_v1": f"Trakt v1 ({USERNAME})",
     "firstlight": "Firstlight ({place})",
 }
 SECRETS = {
@@ -179,7 +179,10 @@ async def test_user_of_tautulli(hass: HomeAssistant, serve: Serve) -> None:
         {"value": "1001", "label": "Avery"},
         {"value": "1002", "label": "blake"},
     ]
-    assert flow.shown == {}
+    # an empty suggestion: without one the frontend would take the first user, whom nobody chose
+    assert flow.shown == {"user": ""}
+    with pytest.raises(InvalidData):
+        await flow.send({"user": ""})
     await flow.send({"user": "1002"})
     assert flow.at["title"] == "Tautulli (blake)"
     await hass.async_block_till_done()
@@ -480,7 +483,7 @@ async def test_a_user_who_leaves_meanwhile(hass: HomeAssistant, serve: Serve) ->
     await flow.send(typed(service))
     offered = flow.at["data_schema"].schema["user"].config["options"]
     assert [o["label"] for o in offered] == ["Local", "blake"]
-    assert flow.shown == {}  # the one who was chosen is not offered any more
+    assert flow.shown == {"user": ""}  # the one who was chosen is not offered any more
     service.users += gone
     await flow.send()
     await flow.send({"user": "1001"})
@@ -733,7 +736,27 @@ async def test_nothing_to_set(
     service_class: type[Service],
 ) -> None:
     entry = await add_account(await serve(service_class))
+    assert not entry.supports_options
     assert (await options(hass, entry.entry_id)).at["reason"] == "no_options"
+
+
+@pytest.mark.parametrize("tracker", TRACKERS)
+async def test_only_what_has_settings_offers_them(
+    hass: HomeAssistant, tracker: str
+) -> None:
+    entry = MockConfigEntry(
+        domain=DOMAIN, unique_id=f"{tracker}:1", data={"tracker": tracker}
+    )
+    entry.add_to_hass(hass)
+    assert entry.supports_options == (tracker not in {"letterboxd", "trakt_v1"})
+    flow = await options(hass, entry.entry_id)
+    assert entry.supports_options == (flow.at["type"] is FlowResultType.FORM)
+
+
+async def test_scrobbling_has_settings(hass: HomeAssistant) -> None:
+    entry = MockConfigEntry(domain=DOMAIN, unique_id=SCROBBLING)
+    entry.add_to_hass(hass)
+    assert entry.supports_options
 
 
 # the outside --------------------------------------------------------------------------------------------------

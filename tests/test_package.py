@@ -626,7 +626,7 @@ async def test_actions_are_described(hass: HomeAssistant) -> None:
 
 
 def test_no_action_has_entity_targets() -> None:
-    """Accounts are chosen by the field `account` (DESIGN.md section 4)."""
+    """Accounts are chosen by the field `account`, which may be left out."""
     for name, action in actions().items():
         assert "target" not in (action or {}), name
         if name in {"get_matches", "forget_match"}:  # they are about no account

@@ -10,16 +10,18 @@ from pathlib import Path
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.up_next.account import Account, Capability, Quota
+from custom_components.up_next.account import WRITING, Account, Capability, Quota
 from custom_components.up_next.const import DOMAIN
 from custom_components.up_next.coordinator import AccountCoordinator
 from custom_components.up_next.library import Library, Playback, PlaybackState, Totals
 from custom_components.up_next.media import Episode, Ids, Movie, Show
 from custom_components.up_next.sensor import SENSORS
+from custom_components.up_next.trackers import TRACKERS
 from custom_components.up_next.trackers.tracker import Refresh
 from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN, EntityCategory
 from homeassistant.helpers import entity_registry as er
 from simulators.kinopub import KinoPub
+from simulators.letterboxd import Letterboxd
 from simulators.service import Fault
 from simulators.simkl import Simkl
 from simulators.trakt import Trakt
@@ -245,7 +247,7 @@ async def test_what_an_account_cannot_know_is_absent(
         shown = keys(house, entry)
         for description in SENSORS:
             assert (description.key in shown) == (
-                description.needs in can
+                description.fits(can)
                 and description.known_fn(coordinator_of(entry).data.library)
             ), description.key
     assert "subscription_end" in keys(house, kinopub)
@@ -272,7 +274,7 @@ async def test_entities_come_and_go_with_what_the_account_can(
         return replace(library, account=account)
 
     await show(coordinator, monkeypatch, able(Capability.SUBSCRIPTION))
-    assert keys(house, entry) == {"subscription_end", "last_refresh", "pending_writes"}
+    assert keys(house, entry) == {"subscription_end", "last_refresh"}
     assert house.value(entry, "subscription_end") == end.isoformat()
     assert house.find(entry, "unwatched_episodes") is None
 
@@ -414,4 +416,57 @@ def test_a_movie_without_a_page_has_no_link() -> None:
 
 def test_an_account_is_what_its_service_says() -> None:
     account = Account(id="1", name="one", can=Capability.NONE)
-    assert all(d.needs not in account.can for d in SENSORS if d.needs)
+    always = {d.key for d in SENSORS if d.fits(account.can)}
+    assert always == {"last_refresh"}
+
+
+def test_what_cannot_write_only_reads() -> None:
+    """Every capability is one of reading, of writing, or says how something else is written."""
+    how = Capability.MARK_DATED | Capability.REWATCH | Capability.HEARTBEAT
+    assert {found.name for found in ~Capability.NONE & ~WRITING & ~how} == {
+        "UNWATCHED", "WATCHLIST", "PLAYBACKS", "NOW_WATCHING", "HISTORY", "TOTALS", "AIRINGS", "QUOTA", "SUBSCRIPTION",
+        "SEARCH", "LOOK_UP_PLAYBACK",
+    }  # fmt: skip
+    assert {key for key, tracker in TRACKERS.items() if not tracker.may & WRITING} == {
+        "tautulli",
+        "letterboxd",
+        "firstlight",
+    }
+
+
+async def test_pending_writes_go_where_nothing_can_be_written(
+    house: House, serve: Serve, add_account: AddAccount
+) -> None:
+    """Also one that an earlier version registered."""
+    service = await serve(Letterboxd)
+    entry = await add_account(service)
+    await house.hass.config_entries.async_unload(entry.entry_id)
+    registry = er.async_get(house.hass)
+    registry.async_get_or_create(
+        "sensor",
+        DOMAIN,
+        f"{entry.unique_id}_pending_writes",
+        config_entry=entry,
+    )
+    assert "pending_writes" in keys(house, entry)
+    await house.hass.config_entries.async_setup(entry.entry_id)
+    await house.hass.async_block_till_done()
+    assert "pending_writes" not in keys(house, entry)
+    assert "last_refresh" in keys(house, entry)
+
+
+async def test_pending_writes_come_with_any_way_to_write(
+    house: House,
+    serve: Serve,
+    add_account: AddAccount,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    entry = await add_account(await serve(Letterboxd))
+    coordinator = coordinator_of(entry)
+    monkeypatch.setattr(type(coordinator.tracker), "may", ~Capability.NONE)
+    library = coordinator.data.library
+    for can in WRITING:
+        for now in (can | Capability.HISTORY, Capability.HISTORY):
+            account = replace(library.account, can=now)
+            await show(coordinator, monkeypatch, replace(library, account=account))
+            assert ("pending_writes" in keys(house, entry)) == (can in now), can

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Flag, auto
+from typing import Final
 
 
 class Capability(Flag):
@@ -56,6 +57,21 @@ class Capability(Flag):
     """The resume position of one title can be asked for by the service's own id: `Tracker.bookmark`."""
 
     NONE = 0
+
+
+WRITING: Final = (
+    Capability.MARK_WATCHED
+    | Capability.REMOVE_PLAY
+    | Capability.LIST_MOVIES
+    | Capability.LIST_SHOWS
+    | Capability.RATE
+    | Capability.SET_PROGRESS
+    | Capability.CLEAR_PROGRESS
+    | Capability.HIDE_SHOW
+    | Capability.SCROBBLE
+    | Capability.CHECK_IN
+)
+"""Everything that changes an account: one that can do nothing of it is only read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

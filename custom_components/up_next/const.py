@@ -15,12 +15,12 @@ CONF_PUSH: Final = "push"
 CONF_LOCAL_ONLY: Final = "local_only"
 
 SCROBBLING: Final = "scrobbling"
-"""The unique id of the one config entry that holds the players (DESIGN.md section 5)."""
+"""The unique id of the one config entry that holds the players."""
 PLAYER: Final = "player"
 """The type of its subentries."""
 
 STALE_AFTER: Final = timedelta(hours=24)
-"""How long counts and lists keep their last good value while refreshing fails (DESIGN.md section 3)."""
+"""How long counts and lists keep their last good value while refreshing fails."""
 
 RECEIPT_TIMEOUT: Final = 10.0
 """Seconds that an action waits for the service before it answers "queued"."""

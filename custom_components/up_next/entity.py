@@ -20,7 +20,7 @@ from .library import Library
 
 
 class Validity(Enum):
-    """How long what an entity shows holds when refreshing fails (DESIGN.md section 3)."""
+    """How long what an entity shows holds when refreshing fails (docs/architecture.md)."""
 
     LASTING = auto()
     """Counts and lists: the last good value, for 24 hours; unavailable at once when sign-in is dead."""
@@ -32,12 +32,19 @@ class Validity(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class AccountEntityDescription(EntityDescription):
-    """An entity of an account, for accounts that have the capability it needs."""
+    """An entity of an account, for accounts that have the capabilities it needs."""
 
     needs: Capability = Capability.NONE
+    """All of this."""
+    needs_any: Capability = Capability.NONE
+    """And one of these, if there are any."""
     validity: Validity = Validity.LASTING
     known_fn: Callable[[Library], bool] = lambda _: True
     """Says whether the account has this at all, where a capability does not tell."""
+
+    def fits(self, can: Capability) -> bool:
+        """Say whether an account that can do this has the entity."""
+        return self.needs in can and (not self.needs_any or bool(self.needs_any & can))
 
 
 class AccountEntity(CoordinatorEntity[AccountCoordinator]):
@@ -97,7 +104,7 @@ def follow_capabilities[D: AccountEntityDescription](
         if can != before:
             before = can
             for description in descriptions:
-                if description.needs not in can:
+                if not description.fits(can):
                     added.discard(description.key)
                     unique_id = f"{entry.unique_id}_{description.key}"
                     if entity_id := registry.async_get_entity_id(
@@ -108,7 +115,7 @@ def follow_capabilities[D: AccountEntityDescription](
             description
             for description in descriptions
             if description.key not in added
-            and description.needs in can
+            and description.fits(can)
             and description.known_fn(library)
         ]
         if fresh:

@@ -98,9 +98,12 @@ def suggest(value: str | bool | Sequence[str]) -> dict[str, object] | None:
 def choice_schema(
     step: Choice, offered: Mapping[str, str], chosen: str = ""
 ) -> vol.Schema:
-    """Return the form of a `Choice`: one of what the service offers (value -> name), filled in with `chosen`."""
+    """Return the form of a `Choice`: one of what the service offers (value -> name), filled in with `chosen`.
+
+    Where nothing was chosen, nothing is preselected: without the empty suggestion the first one would be.
+    """
     selector = SelectSelector(SelectSelectorConfig(options=_select_options(offered)))
-    suggested = suggest(chosen if chosen in offered else "")
+    suggested = {"suggested_value": chosen if chosen in offered else ""}
     return vol.Schema({vol.Required(step.name, description=suggested): selector})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from typing import TypeGuard
 
 import voluptuous as vol
 
@@ -19,6 +20,11 @@ from .push import Webhook
 from .storage import TokensOnDisk
 from .trackers import TRACKERS
 from .trackers.tracker import Push, Tracker
+
+
+def has_settings(tracker: type[Tracker] | None) -> TypeGuard[type[Tracker]]:
+    """Say whether an account of this tracker has anything to set; None is one that this version does not know."""
+    return tracker is not None and bool(tracker.options or tracker.push)
 
 
 class UpNextOptionsFlow(OptionsFlow):
@@ -38,7 +44,7 @@ class UpNextOptionsFlow(OptionsFlow):
         """Show the settings that the tracker declares, and save them."""
         entry = self.config_entry
         tracker_class = TRACKERS.get(entry.data[CONF_TRACKER])
-        if tracker_class is None or not (tracker_class.options or tracker_class.push):
+        if not has_settings(tracker_class):
             return self.async_abort(reason="no_options")
         if user_input is not None:
             return await self._save(tracker_class, user_input)
@@ -123,7 +129,7 @@ class UpNextOptionsFlow(OptionsFlow):
         if tracker_class.push is not None:
             on, local_only = user_input[CONF_PUSH], user_input[CONF_LOCAL_ONLY]
             options = Webhook.changed(options, on=bool(on), local_only=bool(local_only))
-        # the reload reads the entry, so it has to be updated before (platform.md 4.4)
+        # the reload reads the entry, so it has to be updated before
         if self.hass.config_entries.async_update_entry(entry, options=options):
             self.hass.config_entries.async_schedule_reload(entry.entry_id)
         if tracker_class.push is not None and Webhook.of(options) is not None:

@@ -17,7 +17,7 @@ from homeassistant.const import EntityCategory, Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .account import Capability
+from .account import WRITING, Capability
 from .coordinator import AccountCoordinator, UpNextConfigEntry
 from .entity import (
     AccountEntity,
@@ -272,6 +272,7 @@ SENSORS: Final = (
     ),
     AccountSensorDescription(
         key="pending_writes",
+        needs_any=WRITING,
         validity=Validity.ALWAYS,
         state_class=SensorStateClass.MEASUREMENT,
         entity_category=EntityCategory.DIAGNOSTIC,
