@@ -38,6 +38,8 @@ TO_THE_STATE = 50.0
 """Milliseconds from what a player reports to what the account shows."""
 OF_NO_INTEREST = 50.0
 """Microseconds that a report may cost of which nothing follows."""
+OF_A_POSITION = 2000.0
+"""Microseconds that the report of a position may cost, however many others play into the same account."""
 OF_A_FILM = 6
 """Requests by which one is told of a film of two hours with a pause; four say it all."""
 TELLING_READS = ("/sync/history/", "/watching/marktime", "/watching/toggle")
@@ -348,7 +350,9 @@ async def measure_many(report: Report, services: Simulated) -> None:
         (player, episode), *_ = pairs
         await until_all_play(entry, pairs[:1])
         took = await reporting(pairs[:1], range(1, 101))
-        report.figure("a report of a position, one plays", 1e6 * took, "µs")
+        report.figure(
+            "a report of a position, one plays", 1e6 * took, "µs", OF_A_POSITION
+        )
         report.figure(
             "a report of no interest (volume)",
             1e6 * await cost(house, player, episode),
@@ -376,7 +380,9 @@ async def measure_many(report: Report, services: Simulated) -> None:
             name = f"longest stall: all report their position {name}"
             report_stall(report, name, stalls, None)
         took = await reporting(pairs, range(90, 92))
-        report.figure("a report of a position, all play", 1e6 * took, "µs")
+        report.figure(
+            "a report of a position, all play", 1e6 * took, "µs", OF_A_POSITION
+        )
         report.figure(
             "a report of no interest (volume), all play",
             1e6 * await cost(house, player, episode),

@@ -335,6 +335,42 @@ def test_late_ticks(events: list[Event]) -> None:
         assert abs((at - late_at).total_seconds()) < 0.001
 
 
+def of_one(events: Sequence[Event], player: str, titles: range) -> list[Event]:
+    """Return what happens to one player alone, with titles of its own; at which second instead of after how many."""
+    happening, t = [], 0.0
+    for event in events:
+        t += event.after
+        if event.kind not in ("restart", "clock", "resolve"):
+            title = titles[event.title % len(titles)]
+            happening.append(replace(event, after=t, player=player, title=title))
+    return happening
+
+
+@CAREFUL
+@given(LIVES, LIVES, st.booleans())
+def test_others_change_nothing(
+    mine: list[Event], theirs: list[Event], heartbeat: bool
+) -> None:
+    """What is told of a player's viewings does not depend on what others watch elsewhere meanwhile."""
+    events = of_one(mine, "tv", range(4)) + of_one(theirs, "bed", range(4, 10))
+    events.sort(key=lambda event: event.after)
+    at = [0.0, *(event.after for event in events)]
+    together = [
+        replace(event, after=event.after - before)
+        for event, before in zip(events, at, strict=False)
+    ]
+    alone = [e if e.player == "tv" else replace(e, kind="same") for e in together]
+    told = [
+        [
+            replace(h.call, viewing="", counted=None)
+            for h in live(lived, heartbeat=heartbeat).room.heard
+            if h.call.player == "tv"
+        ]
+        for lived in (together, alone)
+    ]
+    assert told[0] == told[1]
+
+
 REST: Final = (
     PlayerState.IDLE,
     PlayerState.BUFFERING,

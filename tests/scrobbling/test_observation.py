@@ -147,6 +147,13 @@ def test_position_at(value: object, wanted: datetime | None) -> None:
         assert seen.position_at.tzinfo is UTC
 
 
+def test_a_date_that_says_nothing() -> None:
+    """A position that is always dated now, however old it is, has no date."""
+    assert look(EPISODE, "emby").position_at == NOW
+    assert look(EPISODE, "embymedia").position_at is None
+    assert look(EPISODE, "embymedia").position == 60
+
+
 def test_texts_are_clean() -> None:
     """What can't be stored or shown is left out, and nobody's title is a book."""
     media = media_of(
@@ -334,6 +341,8 @@ def test_groups_lead_nothing() -> None:
         ({"media_content_type": "channel"}, "webostv", Ignored.LIVE_TV),
         ({"media_content_type": "tvshow"}, "enigma2", Ignored.LIVE_TV),
         ({"media_content_type": "video"}, "plex", Ignored.NOT_VIDEO),
+        ({"media_content_type": "video"}, "embymedia", Ignored.NOT_VIDEO),
+        ({"media_content_type": "video"}, "emby", None),
         ({"media_library_title": "Live TV"}, "plex", Ignored.LIVE_TV),
         ({"media_library_title": "Preroll"}, "plex", Ignored.PREROLL),
         ({"media_library_title": "Live TV"}, "jellyfin", None),
@@ -411,6 +420,31 @@ def test_one_title_has_one_signature() -> None:
     later = media_of({**EPISODE, "media_episode": 3}, "cast")
     assert later.signature != cast.signature
     assert later.show_signature == cast.show_signature
+    # what a person decided is kept under it
+    assert cast.signature == "episode|breaking bad||1|2"
+
+
+def test_a_file_with_two_episodes_is_another_title() -> None:
+    first, both, three = (
+        media_of({"media_content_type": "music", "media_title": name}, "vlc_telnet")
+        for name in ("Silo S01E01", "Silo S01E01-E02", "Silo S01E01-E03")
+    )
+    assert (first.episode, both.episode, both.last_episode) == (1, 1, 2)
+    assert len({first.signature, both.signature, three.signature}) == 3
+    assert first.show_signature == both.show_signature
+    # that it holds two may only be learned later
+    assert first.learned(both).signature == first.signature
+
+
+def test_shows_of_one_name() -> None:
+    """Their episodes are told apart by the ids of the shows, where a player knows those."""
+    signatures = {
+        media_of(
+            {**EPISODE, "media_content_id": {"tvshow.tvdb": show}}, "kodi"
+        ).signature
+        for show in ("81189", "73255")
+    }
+    assert len(signatures) == 2
 
 
 def test_other_titles_have_other_signatures() -> None:

@@ -393,6 +393,26 @@ def test_grace(state: PlayerState, grace: float) -> None:
     assert room.told[1:] == [(STOP, "film", 10)]
 
 
+@pytest.mark.parametrize(
+    ("source", "grace"),
+    [("jellyfin", 15), ("vlc_telnet", 15), ("directv", 15), ("kodi", 15), ("plex", 10)],
+)
+def test_looked_at_now_and_then(source: str, grace: float) -> None:
+    """Where a player is looked at every ten seconds, one look that finds it idle ends nothing."""
+    title = replace(FILM, media=replace(FILM.media, source=source))
+    room = Room()
+    room.play(0, title, 0)
+    room.end(720)
+    room.play(720 + grace - 1, title, 730)
+    room.wait(800)
+    assert len(room.told) == 1
+    room.end(1000)
+    room.wait(1000 + grace - 1)
+    assert len(room.told) == 1
+    room.wait(1000 + grace)
+    assert [heard.brief[0] for heard in room.heard] == [START, STOP]
+
+
 def test_idle_then_unavailable() -> None:
     """A player that is idle has ended; that it goes away then gives it no more time."""
     room = Room()
@@ -724,7 +744,7 @@ def test_two_episodes_in_one_file() -> None:
         (2715, START, "two", 1),
         (3005, PAUSE, "two", 11),
         (3100, START, "two", 11),
-        (5490, WATCHED, "two", 99),
+        (5495, WATCHED, "two", 99),
     ]
     assert {h.call.duration for h in room.heard} == {2700}
     assert room.heard[-1].call.position == 2680

@@ -12,6 +12,7 @@ from custom_components.up_next.scrobbling.calls import Moment, Phase, Resolution
 from custom_components.up_next.scrobbling.observation import (
     Media,
     MediaKind,
+    Observation,
     PlayerState,
     Rank,
 )
@@ -264,6 +265,88 @@ def test_revision() -> None:
     assert room.viewings.revision == before
     room.play(2, FILM, 2)
     assert room.viewings.revision > before
+
+
+def test_of_whom_there_is_news() -> None:
+    """Only those are looked at again of whom something else is to be seen than that time has passed."""
+    room = Room()
+    room.play(0, FILM, 0)
+    room.play(0, CAST, 0, player="cast")
+    room.play(0, OTHER, 0, player="bed")
+    assert room.viewings.changed() == {"tv", "cast", "bed"}
+    assert room.viewings.changed() == set()
+    room.wait(10)
+    room.play(10, OTHER, 10, player="bed")
+    room.play(11, OTHER, 10, dated=10, player="bed")
+    assert room.viewings.changed() == {"bed"}
+    # it may be told of now, on whichever player
+    room.wait(15)
+    assert room.viewings.changed() == {"tv", "cast", "bed"}
+    room.end(100)
+    assert room.viewings.changed() == {"tv", "cast"}
+    room.end(110, player="cast")
+    room.wait(119)
+    room.viewings.changed()
+    room.wait(200)
+    assert room.viewings.changed() == {"cast"}
+    room.viewings.look_again()
+    assert room.viewings.changed() == {"bed"}
+    room.forget("bed")
+    assert room.viewings.changed() == {"bed"}
+
+
+def test_save_what_changed() -> None:
+    """What goes on as before is as it was saved last."""
+    room = Room()
+    room.play(0, FILM, 0)
+    room.play(0, OTHER, 0, player="bed")
+    room.wait(100)
+    assert [one.position for one in room.viewings.save(room.now)] == [100, 100]
+    room.pause(200, OTHER, 200, player="bed")
+    less = room.viewings.save(room.now, anew=False)
+    assert [one.position for one in less] == [100, 200]
+    assert [one.saved_at for one in less] == [room.wall(100), room.wall(200)]
+    assert [one.position for one in room.viewings.save(room.now)] == [200, 200]
+    room.end(300, PlayerState.OFF)
+    less = room.viewings.save(room.now, anew=False)
+    assert [(one.player, one.closed) for one in less] == [("bed", False), ("tv", True)]
+
+
+def test_saving_does_nothing() -> None:
+    """What was due before it was saved is done as of when it was due."""
+    room = Room(lazy=True)
+    room.play(0, FILM, 0)
+    room.t = 8000
+    room.viewings.save(room.now)
+    room.tick(8000)
+    assert room.told == [(START, "film", 0), (WATCHED, "film", 100)]
+    assert room.heard[1].call.at == room.wall(7260)
+
+
+def test_time_never_runs_back() -> None:
+    """What comes with an earlier time than what came before happens now."""
+    room = Room()
+    room.play(0, FILM, 0)
+    room.play(100, FILM, 100)
+    back = Observation(state=PlayerState.OFF, monotonic=90, at=room.wall(90))
+    (call,) = room.viewings.observe("tv", back)
+    assert (call.action, call.position) == (STOP, 100)
+
+
+def test_what_one_counts_is_known_to_the_other() -> None:
+    """A viewing that only goes on with what another has just counted begins to be silent, and no sooner."""
+    trailer = replace(
+        FILM, media=replace(FILM.media, title="Trailer"), length=150.0, runtime=7200.0
+    )
+    room = Room()
+    room.play(0, FILM, 3000)
+    room.play(0, trailer, 0, player="bed")
+    room.wait(20)
+    room.end(4000, PlayerState.OFF)
+    assert room.told == [(START, "film", 42), (WATCHED, "film", 97)]
+    room.play(4100, FILM, 7000)
+    room.wait(4200)
+    assert room.view().silent
 
 
 def test_forgotten_player() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import inf
 from typing import Final
 
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
@@ -20,6 +21,7 @@ from ..trackers import TRACKERS
 from .delivery import Deliverer
 from .history import ScrobblingHistory
 from .player import Player
+from .view import AccountView
 
 PLAYER_AUDIENCE: Final = "player:"
 """What the audience of a player by itself is called; other audiences are accounts, by unique id."""
@@ -35,9 +37,11 @@ class Audience:
 
     key: str
     viewings: Viewings
-    players: tuple[str, ...] = ()
-    stored: tuple[object, ...] = ()
-    """What its players showed, and in which phase, when that was stored last."""
+    players: Mapping[str, int] = field(default_factory=dict)
+    """Whom it follows, and at which place each stands."""
+    screen: AccountView = field(default_factory=AccountView)
+    stored: dict[str, object] = field(default_factory=dict)
+    """What its players showed, and in which phase, when that was stored last; without those that showed nothing."""
     stale: bool = False
     """Something was told since."""
 
@@ -51,7 +55,21 @@ class Audience:
     @property
     def busy(self) -> bool:
         """Say whether something played when it was looked at last."""
-        return any(self.stored)
+        return bool(self.stored)
+
+    def stands_anew(self, views: Mapping[str, View | None]) -> bool:
+        """Note what players show, and say whether that is something else than before, or in another phase."""
+        anew = False
+        for player, view in views.items():
+            stands = view and (view.viewing, view.phase, view.resolved)
+            if stands == self.stored.get(player):
+                continue
+            anew = True
+            if stands is None:
+                del self.stored[player]
+            else:
+                self.stored[player] = stands
+        return anew
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +81,7 @@ class Wanted:
 
 
 type Tell = Callable[[Audience, Call], None]
-type Show = Callable[[Audience, Sequence[View | None], Moment], None]
+type Show = Callable[[Audience, Mapping[str, View | None], Moment], None]
 
 
 class Audiences:
@@ -80,7 +98,7 @@ class Audiences:
         tell: Tell,
         show: Show,
     ) -> None:
-        """Have told by `tell` what there is to tell, and shown by `show` what each player of an audience shows."""
+        """Have told by `tell` what there is to tell, and shown by `show` what players of an audience show now."""
         self._hass = hass
         self._history = history
         self._delivery = delivery
@@ -91,6 +109,9 @@ class Audiences:
         self._audiences: dict[str, Audience] = {}
         self._by_player: dict[str, list[Audience]] = {}
         self._runs = False
+        self._due: dict[str, float] = {}
+        """When something is to be done for each audience (monotonic), and when the timer is to fire."""
+        self._timer_at = inf
         self._stop_timer: CALLBACK_TYPE | None = None
         self._stop_saving: CALLBACK_TYPE | None = None
 
@@ -115,13 +136,16 @@ class Audiences:
         for key in [key for key in self._audiences if key not in wanted]:
             audience = self._audiences.pop(key)
             self._part(audience, audience.players)
+            self._due.pop(key, None)
             self._delivery.put(sessions={key: ()})
         joined: list[tuple[Audience, str]] = []
         for key, one in wanted.items():
             known = self._audiences.get(key)
             audience = known or self._made(key, one.rhythm)
-            before, audience.players = audience.players, tuple(one.players)
-            self._part(audience, set(before) - set(one.players))
+            before = audience.players
+            audience.players = {player: n for n, player in enumerate(one.players)}
+            self._part(audience, before.keys() - audience.players)
+            audience.viewings.look_again()
             joined += [(audience, p) for p in one.players if p not in before]
         self._by_player = {}
         for audience in self._audiences.values():
@@ -158,6 +182,7 @@ class Audiences:
         for key, sessions in kept.items():
             if (audience := self._audiences.get(key)) is not None:
                 audience.viewings.restore(sessions, self._now())
+                self._note_due(audience)
             else:
                 self._delivery.put(sessions={key: ()})
 
@@ -173,7 +198,7 @@ class Audiences:
     @callback
     def save(self) -> None:
         """Have everything stored as it stands now."""
-        self._store(self.all, self._now())
+        self._store(self.all, self._now(), anew=True)
 
     @callback
     def rejoin(self, player: str) -> None:
@@ -206,34 +231,52 @@ class Audiences:
             self._take(audience, audience.viewings.resolve(signature, resolution, now))
 
     def _take(self, audience: Audience, calls: Sequence[Call]) -> None:
+        self._note_due(audience)
         for call in calls:
             audience.stale = True
             self._tell(audience, call)
 
+    def _note_due(self, audience: Audience) -> None:
+        due = audience.viewings.due()
+        self._due[audience.key] = inf if due is None else due
+
     @callback
-    def after(self, audiences: Iterable[Audience]) -> None:
-        """Show, store and plan what follows from what these audiences just saw."""
+    def after(
+        self, audiences: Iterable[Audience], *, all_players: bool = False
+    ) -> None:
+        """Show, store and plan what follows from what these audiences just saw.
+
+        Of an account's players only those are looked at of which there is news, or `all_players`.
+        """
         if not self._runs:
             return
         now = self._now()
         stale: list[Audience] = []
         for audience in audiences:
-            views = [audience.viewings.view(p, now) for p in audience.players]
+            views = self._views(audience, now, all_players=all_players)
             self._show(audience, views, now)
-            stands = tuple(v and (v.viewing, v.phase, v.resolved) for v in views)
-            if audience.stale or stands != audience.stored:
-                audience.stored = stands
+            if audience.stands_anew(views) or audience.stale:
                 stale.append(audience)
-        self._store(stale, now)
+        self._store(stale, now, anew=all_players)
         self._plan_tick(now)
         self._plan_saving()
 
-    def _store(self, audiences: Iterable[Audience], now: Moment) -> None:
+    def _views(
+        self, audience: Audience, now: Moment, *, all_players: bool
+    ) -> dict[str, View | None]:
+        """Return what players show of which there is news; those that it follows no more show nothing."""
+        players = audience.viewings.changed()
+        if all_players or audience.player is not None:
+            players |= audience.players.keys()
+        known, view = audience.players, audience.viewings.view
+        return {p: view(p, now) if p in known else None for p in players}
+
+    def _store(self, audiences: Iterable[Audience], now: Moment, *, anew: bool) -> None:
         for audience in audiences:
             audience.stale = False
             key, viewings = audience.key, audience.viewings
             self._delivery.put(
-                sessions={key: viewings.save(now)},
+                sessions={key: viewings.save(now, anew=anew)},
                 counted=self._history.update(key, viewings.ledger),
             )
 
@@ -241,16 +284,15 @@ class Audiences:
 
     @callback
     def _plan_tick(self, now: Moment) -> None:
+        due = min(self._due.values(), default=inf)
         if self._stop_timer is not None:
+            if due == self._timer_at and due > now.monotonic:
+                return
             self._stop_timer()
             self._stop_timer = None
-        due = [
-            at
-            for audience in self._audiences.values()
-            if (at := audience.viewings.due()) is not None
-        ]
-        if due:
-            delay = max(0.0, min(due) - now.monotonic)
+        if due < inf:
+            self._timer_at = due
+            delay = max(0.0, due - now.monotonic)
             self._stop_timer = async_call_later(self._hass, delay, self._tick)
 
     @callback
@@ -278,7 +320,7 @@ class Audiences:
         busy = [audience for audience in self.all if audience.busy]
         for audience in busy:
             audience.stale = True
-        self.after(busy)
+        self.after(busy, all_players=True)
 
 
 def wanted_audiences(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from homeassistant.config_entries import ConfigEntryState
@@ -17,7 +17,7 @@ from ..scrobbling.observation import Observation
 from .audiences import Audience
 from .events import EVENT_SCROBBLE, PlayerEvent
 from .player import Player
-from .view import PlayerView, account_playback, player_view
+from .view import PlayerView, player_view
 
 
 @dataclass(slots=True, eq=False)
@@ -84,11 +84,11 @@ class Showing:
 
     @callback
     def show(
-        self, audience: Audience, views: Sequence[View | None], now: Moment
+        self, audience: Audience, views: Mapping[str, View | None], now: Moment
     ) -> None:
-        """Show what an audience sees of its players."""
+        """Show what an audience sees of these of its players; the others show what they did."""
         if (player := audience.player) is not None:
-            self._show_player(player, views[0], now)
+            self._show_player(player, views.get(player), now)
         else:
             self._show_account(audience, views, now)
 
@@ -102,20 +102,23 @@ class Showing:
                 listener()
 
     def _show_account(
-        self, audience: Audience, views: Sequence[View | None], now: Moment
+        self, audience: Audience, views: Mapping[str, View | None], now: Moment
     ) -> None:
+        for player, view in views.items():
+            place = audience.players.get(player, 0)
+            audience.screen.note(player, place, view, self._seen(player))
         entry = self._hass.config_entries.async_entry_for_domain_unique_id(
             DOMAIN, audience.key
         )
         if entry is None or entry.state is not ConfigEntryState.LOADED:
             return
         account: AccountCoordinator = entry.runtime_data
-        shown = [
-            (view, self._seen(player))
-            for player, view in zip(audience.players, views, strict=True)
-            if view is not None
-        ]
-        playback = account_playback(account.playback, shown, now)
+
+        def look(player: str) -> tuple[View | None, Observation | None]:
+            view = views.get(player) or audience.viewings.view(player, now)
+            return view, self._seen(player)
+
+        playback = audience.screen.playback(account.playback, look, now)
         account.async_show_playback(playback, fed=True)
 
     def _screen(self, player: str) -> _Screen:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -55,6 +55,9 @@ JUMP: Final = 5.0
 _ACTIVE: Final = frozenset(
     {PlayerState.PLAYING, PlayerState.PAUSED, PlayerState.BUFFERING}
 )
+type _Precedence = tuple[bool, float, int]
+"""Whether it plays, when it began and which player shows it: the greatest is shown."""
+
 NOT_FOR_US: Final = frozenset({Ignored.OTHER_PERSON, Ignored.CONDITION})
 """Why something is ignored that would be scrobbled for somebody else, or at another time."""
 
@@ -174,34 +177,55 @@ def _as_expected(
     return abs(before + passed - found) < JUMP
 
 
-def account_playback(
-    before: Playback | None,
-    shown: Sequence[tuple[View, Observation | None]],
-    now: Moment,
-) -> Playback | None:
-    """Return what an account's players play: of several, what plays before what is paused, then the latest.
+class AccountView:
+    """What the players of an account play: of several, what plays before what is paused, then the latest."""
 
-    `shown` is what each player shows, and what it reported last. `before` itself where only time has passed.
-    """
-    found: list[Playback] = []
-    for view, seen in shown:
-        if view.item is None:
-            continue
+    def __init__(self) -> None:
+        """Begin with players that show nothing."""
+        self._shown: dict[str, _Precedence] = {}
+        self._away: dict[str, str] = {}
+        """Viewings that players may come back to."""
+
+    def note(
+        self, player: str, place: int, view: View | None, seen: Observation | None
+    ) -> None:
+        """Take in what a player shows, and what it reported last; the first `place` counts most among equals."""
+        self._shown.pop(player, None)
+        self._away.pop(player, None)
+        if view is None or view.item is None:
+            return
         if not _is_away(view, seen):
-            found.append(_playback(view, view.item, seen, now))
-        elif before and before.id == view.viewing and _may_return(view, seen):
-            found.append(before)
-    latest = max(
-        found,
-        key=lambda one: (
-            one.state is PlaybackState.PLAYING,
-            one.started_at.timestamp() if one.started_at else 0.0,
-        ),
-        default=None,
-    )
-    if before is None or latest is None:
-        return latest
-    return before if _is_still(before, latest) else latest
+            began = view.started_at.timestamp()
+            self._shown[player] = (not _is_paused(view, seen), began, -place)
+        elif _may_return(view, seen):
+            self._away[player] = view.viewing
+
+    def playback(
+        self,
+        before: Playback | None,
+        look: Callable[[str], tuple[View | None, Observation | None]],
+        now: Moment,
+    ) -> Playback | None:
+        """Return what plays now; `before` itself where only time has passed. `look` gives what `note` takes."""
+        latest: Playback | None = None
+        player = max(self._shown, key=self._shown.__getitem__, default=None)
+        if player is not None:
+            view, seen = look(player)
+            if view is not None and view.item is not None:
+                latest = _playback(view, view.item, seen, now)
+        if before is None:
+            return latest
+        if before.id in self._away.values() and (
+            latest is None or _precedence(before) > _precedence(latest)
+        ):
+            return before
+        return before if latest and _is_still(before, latest) else latest
+
+
+def _precedence(playback: Playback) -> tuple[bool, float]:
+    began = playback.started_at
+    plays = playback.state is PlaybackState.PLAYING
+    return plays, began.timestamp() if began else 0.0
 
 
 def _playback(

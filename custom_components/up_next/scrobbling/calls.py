@@ -55,7 +55,7 @@ class PlayerSettings:
     buffering: float = 60.0
     """Buffering for longer is a pause."""
     idle: float = 10.0
-    """How long a player may be idle and go on: some show buffering so."""
+    """How long a player may be idle and go on, where its source does not need longer: some show buffering so."""
     unavailable: float = 60.0
     interrupted: float = 240.0
     """How long something else, never scrobbled, may play in between: advertisements."""

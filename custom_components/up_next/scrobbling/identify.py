@@ -8,7 +8,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final, Protocol
 
-from ..media import Episode, MediaType, Movie, Playable, Show
+from ..media import Episode, Ids, MediaType, Movie, Playable, Show
 from .by_ids import ById, by_ids
 from .filenames import parse, read_file
 from .lookup import Catalogue, CatalogueUnavailable, Lookup, Run
@@ -20,6 +20,7 @@ from .matching import (
     Score,
     Verdict,
     decide,
+    disagree,
     distinct,
 )
 from .observation import Ignored, Media
@@ -99,9 +100,9 @@ class Decision:
     """What is remembered under a signature: an answer that was found, or the user's word.
 
     The word on one title is `items`. That on a whole show, remembered under its `show_signature`, is `show`, and what
-    must be added to the numbers that players say. `proven` says that more than a name spoke for what was found;
-    `duration` is what the player reported then, in seconds. `media` is what the player said that the user's word is
-    about.
+    must be added to the numbers that players say. With neither, it is never to be scrobbled. `proven` says that more
+    than a name spoke for what was found; `duration` is what the player reported then, in seconds. `media` is what the
+    player said that the user's word is about.
     """
 
     by_person: bool = False
@@ -116,6 +117,11 @@ class Decision:
     proven: bool = False
     duration: float | None = None
     media: Media | None = None
+
+    @property
+    def never(self) -> bool:
+        """Say whether it is the user's word that this is nothing to be scrobbled."""
+        return self.by_person and not self.items and self.show is None
 
 
 class Decisions(Protocol):
@@ -166,9 +172,11 @@ async def _identify(
         media = read_file(media, parsed)
         if parsed is not None and parsed.extra:
             return Identification(media=media, ignored=Ignored.NOT_VIDEO)
-    word = decisions.get(media.show_signature)
+    word = word_on_show(media, decisions)
+    if word is not None and word.never:
+        return _said(media, ())
     if (media.ids or media.show_ids) and not _outranks_ids(word, media):
-        if kept is not None and kept.method is Method.IDS:
+        if kept is not None and kept.method is Method.IDS and _agrees(media, kept):
             return _by_ids(media, ById(items=kept.items))
         if (known := await by_ids(media, lookup)) is not None:
             sure = known.certainty is Certainty.SURE
@@ -235,6 +243,15 @@ async def _choose(
     )
 
 
+def word_on_show(media: Media, decisions: Decisions) -> Decision | None:
+    """Return the user's word on the show of an episode; None when it was said of another show of that name."""
+    word = decisions.get(media.show_signature)
+    said = word.media if word is not None else None
+    if said is not None and not _may_be(media.show_ids, said.show_ids):
+        return None
+    return word
+
+
 def _outranks_ids(word: Decision | None, media: Media) -> bool:
     """Say whether the user's word on a show was said in spite of such ids: then they are wrong."""
     if word is None or word.media is None or word.show is None:
@@ -243,6 +260,21 @@ def _outranks_ids(word: Decision | None, media: Media) -> bool:
     if media.show_ids and said.show_ids:
         return media.show_ids.shares(said.show_ids)
     return bool(said.ids or said.show_ids)
+
+
+def _agrees(media: Media, kept: Decision) -> bool:
+    """Say whether the ids that a title has now are of what was found by them: somebody may have put them right."""
+    first = kept.items[0]
+    if not isinstance(first, Episode):
+        return _may_be(media.ids, first.ids)
+    # some players give a show's ids for the episode's
+    copied = media.ids.shares(first.show.ids)
+    own = copied or _may_be(media.ids, first.ids)
+    return own and _may_be(media.show_ids, first.show.ids)
+
+
+def _may_be(ids: Ids, known: Ids) -> bool:
+    return ids.shares(known) or not disagree(ids, known)
 
 
 # the ways to say it -------------------------------------------------------------------------------------------------
@@ -326,11 +358,21 @@ def _runtime(items: Sequence[Playable]) -> float | None:
     """Return the seconds of all items together; None when one is unknown."""
     total = 0.0
     for item in items:
-        usual = item.show.runtime if isinstance(item, Episode) else None
-        if not (runtime := item.runtime or usual):
+        if not (runtime := _length(item)):
             return None
         total += runtime
     return total or None
+
+
+def _length(item: Playable) -> int | None:
+    """Return the seconds of an item; how long the episodes of a show usually are says nothing of its specials."""
+    if not isinstance(item, Episode):
+        return item.runtime
+    usual = item.show.runtime
+    if item.season > 0:
+        return item.runtime or usual
+    # some services tell the usual length of those whose own they do not know
+    return None if item.runtime == usual else item.runtime
 
 
 def _titles(items: Sequence[Playable]) -> tuple[Movie | Show, ...]:

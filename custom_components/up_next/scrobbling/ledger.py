@@ -37,6 +37,8 @@ class Ledger:
     def __init__(self, entries: Iterable[Counted] = ()) -> None:
         self._entries: dict[str, Counted] = {}
         self._by_token: dict[str, str] = {}
+        self.changed: set[str] = set()
+        """Names of the items of which more was counted, or played, since this was emptied."""
         self.reload(entries)
 
     def reload(self, entries: Iterable[Counted]) -> None:
@@ -64,6 +66,7 @@ class Ledger:
                 entry = replace(entry, tokens=entry.tokens | earlier.tokens)
         self._entries[entry.viewing] = entry
         self._by_token.update(dict.fromkeys(entry.tokens, entry.viewing))
+        self.changed |= entry.tokens
         return entry
 
     def earlier(self, tokens: Iterable[str]) -> Counted | None:
@@ -84,6 +87,7 @@ class Ledger:
                 played_since=entry.played_since + seconds,
                 again=entry.again or again,
             )
+            self.changed |= entry.tokens
 
     def _sharing(self, tokens: Iterable[str]) -> list[Counted]:
         viewings = dict.fromkeys(

@@ -117,10 +117,15 @@ class Media:
         else:
             parts += (_name(self.series), _name(self.title), self.year)
             parts += (self.season, self.episode)
+        if self.parts > 1:
+            # the file with both episodes is not the one with the first alone
+            parts.append(f"to {self.last_episode}")
         if self.content_id and source_of(self.source).library:
             # two movies of one name have no year on some of these players
             parts.append(f"{self.source}:{self.content_id}")
         else:
+            # two shows of one name have no year on others
+            parts += sorted(f"show.{n}:{v}" for n, v in self.show_ids.values.items())
             parts += sorted(f"{n}:{v}" for n, v in self.ids.values.items())
         return "|".join("" if part is None else str(part) for part in parts)
 
@@ -228,7 +233,7 @@ def observe(
         media=media,
         position=position,
         position_at=None
-        if position is None
+        if position is None or known.undated
         else moment(attributes.get("media_position_updated_at"), zone),
         duration=duration,
         person=person or None,

@@ -101,6 +101,20 @@ class Timeline:
         return self.peak is not None or (self._past(self.threshold) and self.credited)
 
     @property
+    def watched_at(self) -> float | None:
+        """Return when it will begin to count as watched; None when it does, or will not as things stand."""
+        if self.length is None or self.watched:
+            return None
+        credit = self.played if self.beyond is None else self.beyond
+        need = min(CREDIT, CREDIT_SHARE * self.length)
+        return self.moves_by(
+            max(
+                self.threshold / 100.0 * self.length - self.here,
+                min(need - credit, ENOUGH * self.length - self.played),
+            )
+        )
+
+    @property
     def silent_at(self) -> float | None:
         """Return when a player that reported regularly is no longer believed to play; None for any other player."""
         if (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -60,8 +61,9 @@ class SavedSession:
 
 
 def save(session: Session, now: Moment) -> SavedSession:
-    """Return a viewing as it stands."""
-    timeline, subject, told = session.timeline, session.subject, session.told
+    """Return a viewing as it stands now; what becomes due meanwhile is left to be done."""
+    timeline, subject, told = copy(session.timeline), session.subject, session.told
+    timeline.advance(now.monotonic)
     resolution, report = subject.resolution, session.reports.get(session.leader)
     return SavedSession(
         viewing=session.viewing,

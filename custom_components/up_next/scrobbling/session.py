@@ -13,6 +13,7 @@ from . import telling
 from .calls import Call, Moment, Phase, PlayerSettings, Resolution, View
 from .observation import Media, PlayerState
 from .position import EPSILON, Timeline
+from .sources import source_of
 from .subject import Subject
 from .telling import START_SHARE, Terms, Told
 
@@ -247,7 +248,7 @@ class Session:
         settings = self.settings
         match reason:
             case Away.IDLE:
-                return settings.idle
+                return max(settings.idle, source_of(self.subject.media.source).idle)
             case Away.UNAVAILABLE:
                 return settings.unavailable
             case Away.INTERRUPTED:
@@ -324,6 +325,7 @@ class Session:
         timeline = self.timeline
         yield self.paused_since
         yield timeline.silent_at
+        yield timeline.watched_at
         yield self._forsaken_at()
         yield from telling.times(self)
         if self.returned is not None:

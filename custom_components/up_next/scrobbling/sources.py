@@ -12,17 +12,6 @@ from types import MappingProxyType
 from typing import Final
 
 
-class Reach(StrEnum):
-    """What can be scrobbled from a player. The values are translation keys."""
-
-    IDS = "ids"
-    """It plays from a library with external ids."""
-    TITLES = "titles"
-    """It names what it plays, well or badly."""
-    NOTHING = "nothing"
-    """It never says what it plays."""
-
-
 class Shape(StrEnum):
     """Where a player puts the names of things."""
 
@@ -48,16 +37,18 @@ class Types(StrEnum):
 class Source:
     """An integration that has media players.
 
-    `library`: `media_content_id` names an item of a media library, for good. `titled_well`: its titles are believed
-    without ids. `group`: it repeats what other players report. `polled`: its position is only right after it was
-    asked for it. `person` is the attribute with the name of whom it plays for. `live`: all it shows is live
-    television. `live_libraries` and `prerolls` are names of libraries, in lower case. `clips` says that the type
-    "video" is for trailers and extras only. `untyped` says that an item without a type may be a movie or an episode
-    all the same. `file` is the attribute with the path of what plays. `titled_apps` are ids of apps whose titles are
-    believed on a player where others are not.
+    `tells`: it says what it plays; where it does not, there is nothing to scrobble. `library`: `media_content_id`
+    names an item of a media library, for good. `titled_well`: its titles are believed without ids. `group`: it
+    repeats what other players report. `polled`: its position is only right after it was asked for it. `person` is
+    the attribute with the name of whom it plays for. `live`: all it shows is live television. `live_libraries` and
+    `prerolls` are names of libraries, in lower case. `clips` says that the type "video" is for trailers and extras
+    only. `untyped` says that an item without a type may be a movie or an episode all the same. `file` is the
+    attribute with the path of what plays. `titled_apps` are ids of apps whose titles are believed on a player where
+    others are not. `idle` are the seconds, at least, for which a player may be idle and go on. `undated` says that
+    the date of a position is that of the report, however old the position is.
     """
 
-    reach: Reach = Reach.TITLES
+    tells: bool = True
     shape: Shape = Shape.USUAL
     types: Types = Types.HINT
     library: bool = False
@@ -67,6 +58,8 @@ class Source:
     live: bool = False
     clips: bool = False
     untyped: bool = False
+    undated: bool = False
+    idle: float = 0.0
     person: str | None = None
     file: str | None = None
     live_libraries: frozenset[str] = frozenset()
@@ -74,13 +67,15 @@ class Source:
     titled_apps: frozenset[str] = frozenset()
 
 
-_NOTHING: Final = Source(reach=Reach.NOTHING)
+_LOOKED_AT: Final = 15.0
+"""Seconds that outlast one look at a player of which the integration looks every ten: it was idle just then."""
+
+_NOTHING: Final = Source(tells=False)
 
 SOURCES: Final[Mapping[str, Source]] = MappingProxyType(
     {
         # with a library of their own: ids are to be had
         "plex": Source(
-            reach=Reach.IDS,
             types=Types.TRUE,
             library=True,
             titled_well=True,
@@ -89,31 +84,47 @@ SOURCES: Final[Mapping[str, Source]] = MappingProxyType(
             live_libraries=frozenset({"live tv"}),
             prerolls=frozenset({"preroll", "prerolls", "pre-roll", "pre-rolls"}),
         ),
-        # its position stays what it was before a seek until it is asked again; add-ons type and name what they like
-        "kodi": Source(reach=Reach.IDS, library=True, titled_well=True, polled=True),
+        # its position stays what it was before a seek until it is asked again; add-ons type and name what they like;
+        # where it has no websocket it is looked at now and then
+        "kodi": Source(
+            library=True,
+            titled_well=True,
+            polled=True,
+            idle=_LOOKED_AT,
+        ),
         # no type: live television, a trailer, a music video
         "jellyfin": Source(
-            reach=Reach.IDS, types=Types.TRUE, library=True, titled_well=True
+            types=Types.TRUE,
+            library=True,
+            titled_well=True,
+            idle=_LOOKED_AT,
         ),
         "emby": Source(
-            reach=Reach.TITLES,
             types=Types.TRUE,
             library=True,
             titled_well=True,
             person="app_name",
         ),
+        # trailers are "video"
         "embymedia": Source(
-            reach=Reach.TITLES, types=Types.TRUE, library=True, titled_well=True
+            types=Types.TRUE,
+            library=True,
+            titled_well=True,
+            clips=True,
+            undated=True,
         ),
         "jellyfin_ha": Source(
-            reach=Reach.TITLES,
             types=Types.TRUE,
             library=True,
             titled_well=True,
             person="app_name",
         ),
+        # it keeps to itself that the next episode of a show began until it is asked
         "stremio": Source(
-            reach=Reach.IDS, shape=Shape.OWN, types=Types.TRUE, titled_well=True
+            shape=Shape.OWN,
+            types=Types.TRUE,
+            titled_well=True,
+            polled=True,
         ),
         # titles, as the app or the file has them
         "apple_tv": Source(
@@ -122,14 +133,14 @@ SOURCES: Final[Mapping[str, Source]] = MappingProxyType(
         "cast": Source(),
         "dlna_dmr": Source(polled=True),
         # every film is "music"
-        "vlc_telnet": Source(types=Types.USELESS, untyped=True),
+        "vlc_telnet": Source(types=Types.USELESS, untyped=True, idle=_LOOKED_AT),
         # what has no episode title is "movie", live or not
-        "directv": Source(shape=Shape.SWAPPED),
+        "directv": Source(shape=Shape.SWAPPED, idle=_LOOKED_AT),
         # every file is "movie"; its path is an attribute
         "zidoo": Source(types=Types.USELESS, untyped=True, file="media_uri"),
         # live television under the type of shows
-        "enigma2": Source(reach=Reach.NOTHING, live=True),
-        "skyq": Source(reach=Reach.NOTHING, live=True),
+        "enigma2": Source(tells=False, live=True),
+        "skyq": Source(tells=False, live=True),
         # sound or pictures of something else, or the name of an app
         "mpd": _NOTHING,
         "sonos": _NOTHING,

@@ -34,6 +34,10 @@ class Subject:
     part: int = 0
     """Which of the items of one file, from 0."""
     duration: float | None = None
+    _tokens: tuple[Resolution, int, frozenset[str]] | None = field(
+        default=None, init=False, repr=False, compare=False
+    )
+    """The names of the item, as long as that is what it was identified as."""
 
     @property
     def item(self) -> Playable | None:
@@ -50,10 +54,15 @@ class Subject:
     @property
     def tokens(self) -> frozenset[str]:
         """Return the names of the item; none while it is not identified."""
-        if self.resolution is None or (item := self.item) is None:
+        resolution, known = self.resolution, self._tokens
+        if resolution is None or (item := self.item) is None:
             return frozenset()
-        more = self.resolution.tokens if self.parts == 1 else frozenset()
-        return tokens_of(item) | more
+        if known is None or known[0] is not resolution or known[1] != self.part:
+            names = tokens_of(item)
+            if self.parts == 1:
+                names |= resolution.tokens
+            known = self._tokens = (resolution, self.part, names)
+        return known[2]
 
     @property
     def all_tokens(self) -> frozenset[str]:
@@ -117,3 +126,32 @@ class Subject:
             if self.item is None or self.tokens & (tokens_of(item) | resolution.tokens):
                 return part
         return None
+
+
+class Resolutions:
+    """What signatures were identified as, for titles that come back."""
+
+    def __init__(self, size: int) -> None:
+        """Remember so many."""
+        self._size = size
+        self._known: dict[str, tuple[Resolution, frozenset[str]]] = {}
+
+    def get(self, signature: str) -> Resolution | None:
+        """Return what a signature was identified as."""
+        known = self._known.get(signature)
+        return known[0] if known else None
+
+    def tokens(self, signature: str) -> frozenset[str]:
+        """Return the names of the item; none of a file with several."""
+        known = self._known.get(signature)
+        return known[1] if known else frozenset()
+
+    def remember(self, signature: str, resolution: Resolution) -> None:
+        """Remember what a signature was identified as, in place of what was known, and forget the oldest."""
+        tokens: frozenset[str] = frozenset()
+        if len(resolution.items) == 1:
+            tokens = resolution.tokens | tokens_of(resolution.items[0])
+        self._known.pop(signature, None)
+        self._known[signature] = resolution, tokens
+        if len(self._known) > self._size:
+            del self._known[next(iter(self._known))]

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import product
 from math import inf
 from typing import Final
 from uuid import uuid4
 
 from .calls import Call, Moment, PlayerSettings, Resolution, Rhythm, View
-from .ledger import Counted, Ledger, tokens_of
+from .clock import Clock
+from .ledger import Counted, Ledger
 from .observation import Media, Observation, PlayerState
 from .players import Player
 from .position import BACK, EPSILON, Timeline
+from .present import Present
 from .saved import SavedSession, restore, save, save_closed
 from .session import Away, Member, Report, Session
-from .subject import CLIP, Subject
+from .subject import CLIP, Resolutions, Subject
 from .telling import Terms
 
 REMEMBERED: Final = 200
 """So many resolutions are kept for titles that come back."""
-CLOCK_JUMP: Final = 30.0
-"""Seconds. When the wall clock jumped by more, dates from before tell no age any more."""
 ALIKE_FOR: Final = 30.0
 """Seconds for which two players must stand at the same place for one that names its title poorly to be the other."""
 
@@ -37,8 +36,9 @@ _AWAY: Final = {
 class Viewings:
     """The viewings of one audience. Time is an input: what comes out depends on what goes in alone.
 
-    `settings` gives a player's settings at any time. `ledger` are the viewings counted before; the present ones are
-    to be kept together with `save`, since playing without being counted changes them too.
+    `settings` gives a player's settings at any time; that they changed has to be said by `look_again`. `ledger` are
+    the viewings counted before; the present ones are to be kept together with `save`, since playing without being
+    counted changes them too.
     """
 
     def __init__(
@@ -56,12 +56,12 @@ class Viewings:
             new_viewing=new_viewing,
         )
         self._players: dict[str, Player] = {}
-        self._sessions: list[Session] = []
-        self._resolutions: dict[str, Resolution] = {}
+        self._present = Present()
+        self._resolutions = Resolutions(REMEMBERED)
         self._alike: dict[tuple[str, str], float] = {}
+        self._saved: dict[Session, SavedSession] = {}
         self._next = inf
-        self._now: Moment | None = None
-        self._clock_set = -inf
+        self._clock = Clock()
         self.revision = 0
         """Rises with everything that may be worth showing or saving."""
 
@@ -73,7 +73,18 @@ class Viewings:
     def recount(self, ledger: Iterable[Counted]) -> None:
         """Know these counted viewings, and no others."""
         self._terms.ledger.reload(ledger)
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Note that the settings of players may have changed."""
+        for session in self._present:
+            self._present.touch(session)
         self.revision += 1
+
+    def changed(self) -> set[str]:
+        """Return the players that reported, or whose view changed but for the time, since this was asked last."""
+        players, self._present.players = self._present.players, set()
+        return players
 
     def due(self) -> float | None:
         """Return the monotonic time at which to `tick` if nothing is observed before; None for never."""
@@ -81,19 +92,19 @@ class Viewings:
 
     def tick(self, now: Moment) -> list[Call]:
         """Do what is due by now. A late tick does it as of when it was due."""
-        return self._catch_up(self._read_clock(now))
+        return self._catch_up(self._clock.read(now))
 
     def observe(self, player: str, seen: Observation) -> list[Call]:
         """Take in what a player reports."""
+        self._present.players.add(player)
         known = self._players.get(player)
         repeats = known is not None and known.repeats(seen)
         if repeats and seen.monotonic < self._next:
             return []
-        now = self._read_clock(Moment(monotonic=seen.monotonic, at=seen.at))
+        now = self._clock.read(Moment(monotonic=seen.monotonic, at=seen.at))
         calls = self._catch_up(now)
         if repeats:
             return calls
-        self._advance(now)
         if known is None:
             known = self._players[player] = Player(name=player)
         media = known.media(seen)
@@ -110,27 +121,28 @@ class Viewings:
         self, signature: str, resolution: Resolution, now: Moment
     ) -> list[Call]:
         """Take in what a signature was identified as, for the first time or anew."""
-        now = self._read_clock(now)
+        now = self._clock.read(now)
         calls = self._catch_up(now)
         if self._resolutions.get(signature) == resolution:
             return calls
-        self._remember(signature, resolution)
-        self._advance(now)
-        for session in self._sessions:
+        self._resolutions.remember(signature, resolution)
+        for session in self._present.called(signature):
+            self._touch(session, now)
             leader = session.members.get(session.leader)
             if session.subject.signature == signature:
                 calls += session.resolve(resolution, now)
             elif leader is not None and leader.signature == signature:
                 calls += session.describe(leader.media, resolution, now)
-        for known in self._players.values():
+        torn = self._present.torn()
+        for known in [p for name, p in self._players.items() if name in torn]:
             calls += self._displace(known, now)
         return calls + self._check(now)
 
     def forget_player(self, player: str, now: Moment) -> list[Call]:
         """Follow a player no more; what it alone showed ends here."""
-        now = self._read_clock(now)
+        self._present.players.add(player)
+        now = self._clock.read(now)
         calls = self._catch_up(now)
-        self._advance(now)
         known = self._players.pop(player, None)
         if known is not None:
             calls += self._leaves(known, None, now)
@@ -142,33 +154,40 @@ class Viewings:
         known = self._players.get(player)
         if known is not None and known.session is not None:
             return known.session.view(now.monotonic)
-        for session in reversed(self._sessions):
-            if session.leader == player and session.away is not None:
-                return session.view(now.monotonic)
-        return None
+        left = self._present.left_by(player)
+        return left[-1].view(now.monotonic) if left else None
 
-    def save(self, now: Moment | None = None) -> tuple[SavedSession, ...]:
-        """Return what has to outlive a restart, as of `now` or else of the last event."""
-        now = self._now if now is None else self._read_clock(now)
+    def save(
+        self, now: Moment | None = None, *, anew: bool = True
+    ) -> tuple[SavedSession, ...]:
+        """Return what has to outlive a restart, as of `now` or else of the last event.
+
+        Not all `anew`: viewings of which there is no news are as they were when they were saved last.
+        """
+        now = self._clock.last if now is None else self._clock.read(now)
         if now is None:
             return ()
-        self._advance(now)
+        present = self._present
+        changed = list(present) if anew else present.unsaved
+        saved = self._saved | {session: save(session, now) for session in changed}
+        present.unsaved.clear()
+        self._saved = {session: saved[session] for session in present}
         return (
-            *(save(session, now) for session in self._sessions),
+            *self._saved.values(),
             *(done for known in self._players.values() for done in known.done.values()),
         )
 
     def restore(self, saved: Sequence[SavedSession], now: Moment) -> None:
         """Take up what was saved before a restart: its players have some time to show it again."""
-        now = self._read_clock(now)
+        now = self._clock.read(now)
         for one in saved:
             if one.resolution is not None:
-                self._remember(one.signature, one.resolution)
+                self._resolutions.remember(one.signature, one.resolution)
             if one.closed:
                 name = one.player
                 self._players.setdefault(name, Player(name=name)).finish(one)
             elif one.viewing not in self._terms.ledger:
-                self._sessions.append(restore(one, self._terms, now))
+                self._present.add(restore(one, self._terms, now))
         self._plan()
 
     # what players do
@@ -186,6 +205,7 @@ class Viewings:
             session = self._find(media.signature) or self._open(known, media, seen, now)
             calls += self._leaves(known, Away.INTERRUPTED, now, to=session)
             known.session = session
+        self._touch(session, now)
         calls += self._joins(session, known, media, seen, now)
         if session.leader == known.name:
             calls += self._moves(session, known, seen, now, joins=joins)
@@ -206,23 +226,12 @@ class Viewings:
             return True
         signature, subject = media.signature, session.subject
         return signature in subject.signatures or bool(
-            subject.tokens & self._tokens(signature)
+            subject.tokens & self._resolutions.tokens(signature)
         )
 
     def _find(self, signature: str) -> Session | None:
-        tokens = self._tokens(signature)
-        for session in self._sessions:
-            subject = session.subject
-            same = subject.eligible and tokens & subject.tokens
-            if same or signature in subject.signatures:
-                return session
-        return None
-
-    def _tokens(self, signature: str) -> frozenset[str]:
-        resolution = self._resolutions.get(signature)
-        if resolution is None or len(resolution.items) != 1:
-            return frozenset()
-        return resolution.tokens | tokens_of(resolution.items[0])
+        tokens = self._resolutions.tokens(signature)
+        return self._present.of_item(signature, tokens)
 
     def _open(
         self, known: Player, media: Media, seen: Observation, now: Moment
@@ -241,7 +250,7 @@ class Viewings:
             state=seen.state,
             since=now.monotonic,
         )
-        self._sessions.append(session)
+        self._present.add(session)
         return session
 
     def _joins(
@@ -289,7 +298,7 @@ class Viewings:
         calls: list[Call] = []
         session.measure(seen.duration)
         slack = session.come_back(now)
-        report = known.position(seen, now, joins=joins, clock_set=self._clock_set)
+        report = known.position(seen, now, joins=joins, clock_set=self._clock.set_at)
         if report is not None:
             position, age = report
             old = session.subject.offset + session.timeline.here
@@ -315,10 +324,10 @@ class Viewings:
         """Take in that a player shows no viewing but `to`, for a reason that lets it come back to others, or none."""
         calls: list[Call] = []
         left, known.session = known.session, None
-        for session in list(self._sessions):
-            held = session.leader == known.name and session.away is not None
-            if session is to or (session is not left and not held):
+        for session in self._present.left_by(known.name, and_now=left):
+            if session is to:
                 continue
+            self._touch(session, now)
             session.members.pop(known.name, None)
             if self._lead(session):
                 leader = session.members[session.leader]
@@ -358,25 +367,34 @@ class Viewings:
 
     # what becomes of viewings
 
-    def _advance(self, now: Moment) -> None:
-        for session in self._sessions:
-            session.advance(now.monotonic)
+    def _touch(self, session: Session, now: Moment) -> None:
+        """Bring a viewing that changes up to date."""
+        session.advance(now.monotonic)
+        self._present.touch(session)
 
     def _check(self, now: Moment) -> list[Call]:
         """Let every viewing do what is due, and plan for the next time."""
         calls: list[Call] = []
         self._unite(now)
-        sessions = list(self._sessions)
-        for session in sessions:
+        self._mind_ledger()
+        for session in self._present.turns(now.monotonic):
             calls += session.check(now)
             if session.successor is not None:
-                sessions.append(self._succeed(session, session.successor))
+                self._succeed(session, session.successor)
             elif session.closed:
                 self._drop(session, now)
+            self._mind_ledger()
         self._unite(now)
-        self._pair(now.monotonic)
+        self._pair(now)
         self._plan()
         return calls
+
+    def _mind_ledger(self) -> None:
+        """Look again at viewings of items of which others have counted something."""
+        if changed := self._terms.ledger.changed:
+            for session in self._present.sharing(changed):
+                self._present.touch(session)
+            changed.clear()
 
     def _catch_up(self, now: Moment) -> list[Call]:
         calls: list[Call] = []
@@ -385,9 +403,8 @@ class Viewings:
         return calls
 
     def _plan(self) -> None:
-        times = [time for s in self._sessions if (time := s.due()) is not None]
-        times += [since + ALIKE_FOR for since in self._alike.values()]
-        self._next = min(times, default=inf)
+        alike = [since + ALIKE_FOR for since in self._alike.values()]
+        self._next = min([self._present.next(), *alike])
         self.revision += 1
 
     def _close(self, session: Session, now: Moment) -> list[Call]:
@@ -397,52 +414,47 @@ class Viewings:
 
     def _close_left_by(self, player: str, now: Moment) -> list[Call]:
         calls: list[Call] = []
-        for session in list(self._sessions):
-            if session.leader == player and session.away is not None:
-                calls += self._close(session, now)
+        for session in self._present.left_by(player):
+            self._touch(session, now)
+            calls += self._close(session, now)
         return calls
 
     def _drop(self, session: Session, now: Moment) -> None:
         """Forget a viewing that closed, but for what its players would repeat of it."""
-        self._sessions.remove(session)
-        for name, known in self._players.items():
-            shows, report = known.session is session, session.reports.get(name)
+        self._present.remove(session)
+        for name, report in session.reports.items():
+            known = self._players.get(name)
+            if known is None:
+                continue
+            shows = known.session is session
             if shows:
                 known.session = None
-            if report is not None and (shows or report.position_at is not None):
+            if shows or report.position_at is not None:
                 known.finish(save_closed(session, name, report, now))
 
     def _succeed(self, session: Session, successor: Session) -> Session:
         """Put the viewing that goes on in the place of the one that closed."""
         self._replace(session, successor)
-        self._sessions.append(successor)
+        self._present.add(successor)
         return successor
 
     def _replace(self, session: Session, by: Session) -> None:
-        self._sessions.remove(session)
-        for known in self._players.values():
-            if known.session is session:
-                known.session = by
+        self._present.remove(session)
+        for name in session.members:
+            if self._players[name].session is session:
+                self._players[name].session = by
 
     def _unite(self, now: Moment) -> None:
         """Make one of viewings that turned out to be of one item."""
-        while (same := self._same_item()) is not None:
+        while (same := self._present.same_item()) is not None:
             self._absorb(*same, now)
-
-    def _same_item(self) -> tuple[Session, Session] | None:
-        owners: dict[str, Session] = {}
-        for session in self._sessions if len(self._sessions) > 1 else ():
-            if not session.subject.eligible:
-                continue
-            for token in sorted(session.subject.tokens):
-                if owners.setdefault(token, session) is not session:
-                    return owners[token], session
-        return None
 
     def _absorb(self, session: Session, other: Session, now: Moment) -> None:
         """Let one viewing take over the players of another, which was the same all along."""
         if session.told is None and other.told is not None:
             session, other = other, session
+        self._touch(session, now)
+        self._touch(other, now)
         was_away, leader = session.away is not None, session.leader
         self._replace(other, session)
         session.subject.signatures |= other.subject.signatures
@@ -457,40 +469,25 @@ class Viewings:
         state = session.members[session.leader].state
         session.follow(state, now.monotonic)
 
-    def _pair(self, now: float) -> None:
+    def _pair(self, now: Moment) -> None:
         """Find viewings that are one, though one of the players names it too poorly to tell."""
         alike: dict[tuple[str, str], float] = {}
-        vague_ones = [one for one in self._sessions if one.subject.vague]
-        others = [one for one in self._sessions if not one.subject.vague]
-        for vague, other in product(vague_ones, others):
-            if vague not in self._sessions or not vague.looks_like(other):
-                continue
-            key = (vague.viewing, other.viewing)
-            since = self._alike.get(key, now)
-            if now - since < ALIKE_FOR - EPSILON:
-                alike[key] = since
-                continue
-            self._replace(vague, other)
-            for member in vague.members.values():
-                member.shadow = True
-            other.members |= vague.members
-            other.reports |= vague.reports
+        for vague in self._present.vague():
+            for other in self._present.as_long_as(vague):
+                vague.advance(now.monotonic)
+                other.advance(now.monotonic)
+                if not vague.looks_like(other):
+                    continue
+                key = (vague.viewing, other.viewing)
+                since = self._alike.get(key, now.monotonic)
+                if now.monotonic - since < ALIKE_FOR - EPSILON:
+                    alike[key] = since
+                    continue
+                self._touch(other, now)
+                self._replace(vague, other)
+                for member in vague.members.values():
+                    member.shadow = True
+                other.members |= vague.members
+                other.reports |= vague.reports
+                break
         self._alike = alike
-
-    def _remember(self, signature: str, resolution: Resolution) -> None:
-        self._resolutions.pop(signature, None)
-        self._resolutions[signature] = resolution
-        for name in list(self._resolutions)[:-REMEMBERED]:
-            del self._resolutions[name]
-
-    def _read_clock(self, now: Moment) -> Moment:
-        """Return now, never before the time of the last event; notice when the wall clock jumped."""
-        last = self._now
-        if last is not None:
-            if now.monotonic < last.monotonic:
-                now = Moment(monotonic=last.monotonic, at=now.at)
-            gone = (now.at - last.at).total_seconds()
-            if abs(gone - (now.monotonic - last.monotonic)) > CLOCK_JUMP:
-                self._clock_set = now.monotonic
-        self._now = now
-        return now
