@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pytest_homeassistant_custom_component.common import (
@@ -29,6 +29,11 @@ from simulators.trakt_v1 import TraktV1
 
 if TYPE_CHECKING:
     from custom_components.up_next.coordinator import AccountCoordinator
+
+type Serve = Callable[..., Any]
+"""Starts a simulator of a kind; returns it."""
+type AddAccount = Callable[..., Awaitable[MockConfigEntry]]
+"""Adds an account at a simulator; returns its entry."""
 
 
 async def until(

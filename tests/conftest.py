@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
 
 from hypothesis import HealthCheck, settings
 import pytest
@@ -28,7 +27,8 @@ from simulators.catalogue import Viewer, generate, watch
 from simulators.clock import Clock
 from simulators.service import Service
 
-from .accounts import House, make_house, typed_login
+from .accounts import AddAccount, House, Serve, make_house, typed_login
+from .couch import Couch, Evening, make_evening
 from .home import Home
 from .travel import Travel
 
@@ -53,8 +53,6 @@ def hass(hass: HomeAssistant, tmp_path: Path) -> HomeAssistant:
 
 
 CREDENTIALS = {"client_id": "up-next-client", "client_secret": "up-next-secret"}
-
-type Serve = Callable[..., Any]
 
 
 @pytest.fixture
@@ -105,9 +103,6 @@ async def _enter_code(tracker: Tracker, service: Service) -> Tokens:
     granted = await sign_in.poll(grant)
     assert granted is not None
     return granted
-
-
-type AddAccount = Callable[..., Awaitable[MockConfigEntry]]
 
 
 @pytest.fixture
@@ -185,3 +180,21 @@ def travel(
 def home(house: House, travel: Travel, serve: Serve, add_account: AddAccount) -> Home:
     """Return a house with players, in which time stands still until it is moved."""
     return Home(house, travel, serve, add_account)
+
+
+@pytest.fixture
+async def evening(
+    hass: HomeAssistant,
+    house: House,
+    serve: Serve,
+    add_account: AddAccount,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Evening:
+    """Return an evening in front of a television that feeds an account at Trakt."""
+    return await make_evening(hass, house, serve, add_account, monkeypatch)
+
+
+@pytest.fixture
+def couch(evening: Evening) -> Couch:
+    """Return the couch."""
+    return evening.couch

@@ -30,8 +30,7 @@ from simulators.catalogue import (
 )
 from simulators.trakt import Trakt
 
-from .accounts import House
-from .conftest import AddAccount, Serve
+from .accounts import AddAccount, House, Serve
 from .flows import Driver
 from .home import Player, entity_of, mapping, scrobble
 from .travel import Travel
@@ -121,7 +120,14 @@ class Couch:
     async def add(self, name: str, platform: str, *accounts: MockConfigEntry) -> Player:
         """Map another player."""
         player = Player(self.hass, self.house.clock, name, platform)
-        data = mapping(player, *accounts)
+        await self.map(player, *accounts)
+        return player
+
+    async def map(
+        self, player: Player, *accounts: MockConfigEntry, **more: Any
+    ) -> None:
+        """Map a player."""
+        data = mapping(player, *accounts, **more)
         subentry = ConfigSubentry(
             data=MappingProxyType(dict(data["data"])),
             subentry_type=data["subentry_type"],
@@ -131,7 +137,6 @@ class Couch:
         self.hass.config_entries.async_add_subentry(self.entry, subentry)
         await self.hass.async_block_till_done()
         self.players.append(player)
-        return player
 
     async def restart(self) -> None:
         """Set scrobbling up anew, from what is stored."""

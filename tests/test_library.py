@@ -13,6 +13,7 @@ from custom_components.up_next.account import Account, Capability
 from custom_components.up_next.library import (
     EpisodeDetail,
     Library,
+    MovieState,
     Play,
     Playback,
     PlaybackState,
@@ -22,6 +23,7 @@ from custom_components.up_next.library import (
     WatchlistEntry,
     find_show,
     format_seen,
+    known_as,
     newest,
     overview,
     parse_seen,
@@ -247,3 +249,65 @@ def test_a_library_survives_the_cache() -> None:
         started=frozenset({"1"}),
     )
     assert ORJSONDecoder(Library).decode(ORJSONEncoder(Library).encode(shelf)) == shelf
+
+
+# an item that another tracker recognized ------------------------------------------------------------------------------
+
+OURS = replace(SHOW, url="https://ours/silo", picture="https://ours/silo.jpg")
+THEIRS = Show(
+    title="Silo (2023)",
+    ids=Ids.of(tvdb=403245, simkl=7),
+    url="https://theirs/silo",
+    picture="https://theirs/silo.jpg",
+)
+
+
+def theirs(number: int = 3) -> Episode:
+    return Episode(
+        show=THEIRS,
+        season=2,
+        number=number,
+        title="Solo",
+        ids=Ids.of(imdb="tt1"),
+        url="https://theirs/silo/2/3",
+        picture="https://theirs/solo.jpg",
+    )
+
+
+def test_episode_of_a_known_show_is_shown_as_ours() -> None:
+    found = known_as(library(progress(show=OURS)), theirs())
+    merged = Ids.of(trakt=1, tvdb=403245, simkl=7)
+    assert found == replace(
+        theirs(), show=replace(OURS, ids=merged), url=None, picture=None
+    )
+
+
+def test_next_episode_is_known_itself() -> None:
+    coming = replace(theirs(), show=OURS, title="Ours", url="https://ours/2/3")
+    known = library(progress(show=OURS, next_episode=coming))
+    found = known_as(known, theirs())
+    assert isinstance(found, Episode)
+    assert (found.title, found.url) == ("Ours", "https://ours/2/3")
+    other = known_as(known, theirs(4))
+    assert isinstance(other, Episode)
+    assert (other.number, other.title, other.url) == (4, "Solo", None)
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_known_movie_is_shown_as_ours(watched: bool) -> None:
+    ours = Movie(title="Dune", ids=Ids.of(trakt=5, tmdb=1), picture="https://ours/d")
+    item = Movie(title="Dune: One", ids=Ids.of(tmdb=1), picture="https://theirs/d")
+    known = (
+        library(movies={"5": MovieState(movie=ours, watched=True)})
+        if watched
+        else library(watchlist=(WatchlistEntry(item=ours),))
+    )
+    assert known_as(known, item) == ours
+    assert known_as(library(), item) is item
+
+
+def test_our_own_or_unknown_episode_stays_as_it_is() -> None:
+    own = replace(theirs(), show=OURS)
+    assert known_as(library(progress(show=OURS)), own) is own
+    unknown = replace(theirs(), show=Show(title="Silo", ids=Ids.of(tvdb=9)))
+    assert known_as(library(progress(show=OURS)), unknown) is unknown

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 from itertools import groupby
@@ -308,6 +308,30 @@ def find_show(library: Library, ids: Ids) -> tuple[str, ShowProgress] | None:
         ((key, row) for key, row in library.shows.items() if row.show.ids.shares(ids)),
         None,
     )
+
+
+def known_as(library: Library, item: Playable) -> Playable:
+    """Return an item in the library's own words, links and pictures, where it knows the title; else the item itself.
+
+    A player's item comes from the tracker that recognized it, which may be another one.
+    """
+    if isinstance(item, Movie):
+        titles = [state.movie for state in library.movies.values()]
+        titles += [e.item for e in library.watchlist if isinstance(e.item, Movie)]
+        own = next((movie for movie in titles if movie.ids.shares(item.ids)), None)
+        return replace(own, ids=own.ids.merged(item.ids)) if own else item
+    if (found := find_show(library, item.show.ids)) is None:
+        return item
+    row = found[1]
+    if row.show.url == item.show.url:
+        return item
+    coming = row.next_episode
+    if coming and (coming.season, coming.number) == (item.season, item.number):
+        item = replace(coming, ids=coming.ids.merged(item.ids))
+    else:
+        # what the other tracker calls it, and where it is found there
+        item = replace(item, url=None, picture=None)
+    return replace(item, show=replace(row.show, ids=row.show.ids.merged(item.show.ids)))
 
 
 def format_seen(episodes: Iterable[tuple[int, int]]) -> str:

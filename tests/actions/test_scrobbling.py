@@ -7,40 +7,20 @@ from typing import Any
 import pytest
 import voluptuous as vol
 
-from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from simulators.service import Fault
 from simulators.simkl import Simkl
 from simulators.trakt import Trakt
 
-from ..accounts import House
 from ..conftest import AddAccount, Serve
-from ..couch import Couch, Evening, episode_of, make_evening, movie_of, plays_of, twins
+from ..couch import Couch, Evening, episode_of, movie_of, plays_of, twins
 from ..home import Player, entity_of
 
 
 @pytest.fixture
-async def evening(
-    hass: HomeAssistant,
-    house: House,
-    serve: Serve,
-    add_account: AddAccount,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Evening:
-    """Return an evening in front of a television that feeds an account at Trakt."""
-    return await make_evening(hass, house, serve, add_account, monkeypatch)
-
-
-@pytest.fixture
-def couch(evening: Evening) -> Couch:
-    """Return the couch."""
-    return evening.couch
-
-
-@pytest.fixture
 def trakt(evening: Evening) -> Trakt:
-    """Return the Trakt that the couch feeds."""
+    """Return the Trakt that the couch feeds, instead of the one that other actions are tested with."""
     return evening.trakt
 
 
@@ -272,6 +252,57 @@ async def test_ignoring(couch: Couch, trakt: Trakt, plex: Player) -> None:
         couch, "resolve_match", player=plex.entity_id, ignore=True, title=movie.title
     )
     assert "ignore" in said
+
+
+async def test_ignoring_a_show(couch: Couch, trakt: Trakt, plex: Player) -> None:
+    """Nothing of it is scrobbled until that is forgotten."""
+    show = trakt.catalogue.shows[-1]
+    one, two = show.episodes[:2]
+    named = {"player": plex.entity_id, "ignore": True, "whole_show": True}
+    await couch.watch(movie_of(trakt.catalogue.movies[-1]), player=plex)
+    assert "whole_show" in await refused(couch, "resolve_match", **named)
+    await couch.watch(episode_of(show, one), player=plex)
+    await couch.until(lambda: plays_of(trakt, one), "it is counted")
+    answer = await couch.act("resolve_match", **named)
+    assert (answer["items"], answer["moved"]) == ([], 1)
+    await couch.until(lambda: not plays_of(trakt, one), "it is taken back")
+    (correction,) = (await couch.act("get_matches"))["corrections"]
+    assert correction["match"] == answer["match"]
+    assert correction["label"] == show.title
+    assert (correction["ignored"], correction["whole_show"]) == (True, True)
+    plex.play(episode_of(show, two))
+    await couch.look(20)
+    state = entity_of(couch.hass, couch.entry, index=1)
+    assert (state.state, state.attributes["reason"]) == ("ignored", "never")
+    plex.stop()
+    await couch.look(30)
+    await couch.act("forget_match", match=answer["match"])
+    await couch.watch(episode_of(show, two), player=plex)
+    await couch.until(lambda: plays_of(trakt, two), "it counts again")
+
+
+async def test_ignoring_one_of_two_shows_of_one_name(
+    couch: Couch, trakt: Trakt, evening: Evening
+) -> None:
+    """What is said of one show is not of another that ids tell apart from it."""
+    stremio = await couch.add("stremio", "stremio", evening.account)
+    named = {"player": stremio.entity_id, "ignore": True, "whole_show": True}
+    phases = []
+    for show in trakt.catalogue.shows[-2:]:
+        show.title = "Zwillinge"
+        stremio.play(
+            episode_of(show, show.episodes[0]),
+            season=1,
+            episode=1,
+            imdb_id=show.ids["imdb"],
+        )
+        await couch.look(20)
+        phases.append(couch.phase(stremio))
+        if len(phases) == 1:
+            await couch.act("resolve_match", **named)
+            await couch.look(20)
+            phases.append(couch.phase(stremio))
+    assert phases == ["playing", "ignored", "playing"]
 
 
 async def test_leaving_the_last_play(couch: Couch, trakt: Trakt, plex: Player) -> None:

@@ -8,6 +8,7 @@ from custom_components.up_next.media import Ids, MediaType, Movie, Show
 from custom_components.up_next.players.catalogue import Catalogue
 from custom_components.up_next.scrobbling.identify import CatalogueUnavailable
 from homeassistant.core import HomeAssistant
+from simulators.service import Fault
 from simulators.simkl import Simkl
 from simulators.trakt import Trakt
 
@@ -60,3 +61,26 @@ async def test_signed_out(
     assert await both.detail(Show(title="?", ids=Ids.of(simkl=1))) is None
     known = next(s for s in both.titles() if isinstance(s, Show))
     assert await both.detail(known) is not None
+
+
+async def test_the_service_that_knows_it_is_believed(
+    hass: HomeAssistant, house: House, serve: Serve, add_account: AddAccount
+) -> None:
+    """One that finds something else entirely does not keep the next from being asked."""
+    trakt, simkl = await serve(Trakt), await serve(Simkl)
+    trakt.pacing = simkl.pacing = False
+    accounts = [
+        coordinator_of(await add_account(trakt)),
+        coordinator_of(await add_account(simkl)),
+    ]
+    trakt.catalogue.movies[-1].title = "Etwas im Gang"
+    simkl.catalogue.movies[-2].title = "Zwillinge im Schnee"
+    both = Catalogue(hass=hass, accounts=accounts)
+    found = await both.search("Zwillinge im Schnee", MOVIES, None)
+    assert [movie.title for movie in found] == ["Zwillinge im Schnee"]
+    # where nobody knows it, there is still something to choose from
+    found = await both.search("Sommer im Haus", MOVIES, None)
+    assert [movie.title for movie in found] == ["Etwas im Gang"]
+    simkl.faults.append(Fault(kind="status", times=99, status=503))
+    with pytest.raises(CatalogueUnavailable):
+        await both.search("Sommer im Haus", MOVIES, None)

@@ -2,62 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
-
 from custom_components.up_next.media import Movie, Show
 from custom_components.up_next.scrobbling.identify import Decision
-from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from simulators.service import Fault
 from simulators.trakt import Trakt
 
-from ..accounts import House
-from ..conftest import AddAccount, Serve
-from ..couch import (
-    Couch,
-    Evening,
-    choices,
-    episode_of,
-    make_evening,
-    movie_of,
-    plays_of,
-    twins,
-    value_of,
-)
+from ..couch import Couch, choices, episode_of, movie_of, plays_of, twins, value_of
 from ..flows import Driver, options
 from ..home import Player
 
 ABORT, END = FlowResultType.ABORT, FlowResultType.CREATE_ENTRY
-
-
-@pytest.fixture
-async def evening(
-    hass: HomeAssistant,
-    house: House,
-    serve: Serve,
-    add_account: AddAccount,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Evening:
-    """Return an evening in front of a television that feeds an account at Trakt."""
-    return await make_evening(hass, house, serve, add_account, monkeypatch)
-
-
-@pytest.fixture
-def couch(evening: Evening) -> Couch:
-    """Return the couch."""
-    return evening.couch
-
-
-@pytest.fixture
-def trakt(evening: Evening) -> Trakt:
-    """Return the Trakt that the couch feeds."""
-    return evening.trakt
-
-
-@pytest.fixture
-async def plex(evening: Evening) -> Player:
-    """Return a player whose titles are believed."""
-    return await evening.couch.add("plex", "plex", evening.account)
 
 
 async def open_list(couch: Couch, name: str) -> Driver:
@@ -93,6 +48,40 @@ async def decide(couch: Couch, mark: str) -> None:
     driver = await couch.fix()
     await driver.choose("pick")
     await driver.send({"choice": value_of(driver, mark)})
+
+
+async def test_never_a_corrected_show(couch: Couch, trakt: Trakt) -> None:
+    """What was said of a whole show is taken back for all of it."""
+    show = trakt.catalogue.shows[1]
+    one, two = show.episodes[:2]
+    await couch.watch(episode_of(show, one, title="?"))
+    await decide(couch, show.title)
+    for _ in range(2):
+        driver = await open_list(couch, "corrections")
+        (choice,) = choices(driver.at)
+        await driver.send({"choice": choice["value"]})
+        if "never" in driver.at["menu_options"]:
+            await driver.choose("never")
+    assert choice["label"] == f"{show.title} → Never to be scrobbled"
+    counted = len(plays_of(trakt, two))
+    await couch.watch(episode_of(show, two))
+    assert couch.issue is None
+    assert len(plays_of(trakt, two)) == counted
+
+
+async def test_set_up_anew_meanwhile(couch: Couch, trakt: Trakt) -> None:
+    """A window from before knows nothing of what runs now."""
+    old, _ = twins(trakt.catalogue)
+    await couch.watch(movie_of(old, year=None))
+    await decide(couch, "1961")
+    for option in ("search", "never"):
+        driver = await open_list(couch, "corrections")
+        await driver.send({"choice": choices(driver.at)[0]["value"]})
+        await couch.restart()
+        await driver.choose(option)
+        assert driver.at["step_id"] == "init"
+    (word,) = couch.scrobbler.matches.corrections.values()
+    assert [item.label for item in word.items] == [f"{old.title} (1961)"]
 
 
 async def test_changing_a_correction(couch: Couch, trakt: Trakt) -> None:

@@ -12,47 +12,24 @@ from custom_components.up_next.media import Ids, Movie
 from custom_components.up_next.players import finished_plays
 from custom_components.up_next.players.deciding import Word, async_resolve
 from custom_components.up_next.players.store import CountedPlay
-from custom_components.up_next.writes import Scrobble, ScrobbleAction, supersedes
-from homeassistant.core import HomeAssistant
+from custom_components.up_next.writes import (
+    MarkWatched,
+    Outcome,
+    Scrobble,
+    ScrobbleAction,
+    supersedes,
+)
 from simulators.catalogue import CatalogueMovie
+from simulators.kinopub import KinoPub
 from simulators.service import Fault
+from simulators.simkl import Simkl
 from simulators.trakt import Trakt
 from simulators.trakt_v1 import TraktV1
 
-from ..accounts import House, coordinator_of
+from ..accounts import coordinator_of
 from ..conftest import AddAccount, Serve
-from ..couch import Couch, Evening, episode_of, make_evening, movie_of, plays_of
-from ..home import Player
-
-
-@pytest.fixture
-async def evening(
-    hass: HomeAssistant,
-    house: House,
-    serve: Serve,
-    add_account: AddAccount,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Evening:
-    """Return an evening in front of a media server's player that feeds an account at Trakt."""
-    return await make_evening(hass, house, serve, add_account, monkeypatch)
-
-
-@pytest.fixture
-def couch(evening: Evening) -> Couch:
-    """Return the couch."""
-    return evening.couch
-
-
-@pytest.fixture
-def trakt(evening: Evening) -> Trakt:
-    """Return the Trakt that the couch feeds."""
-    return evening.trakt
-
-
-@pytest.fixture
-async def plex(evening: Evening) -> Player:
-    """Return a player whose titles are believed."""
-    return await evening.couch.add("plex", "plex", evening.account)
+from ..couch import Couch, Evening, episode_of, movie_of, plays_of
+from ..home import Player, next_episode
 
 
 def known(entry: CatalogueMovie) -> Movie:
@@ -252,6 +229,54 @@ async def test_a_service_without_single_plays(
     )
     await couch.look(60)
     assert service.state()["plays"] == before["plays"]
+
+
+# services that hold one mark for all viewings -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [Simkl, KinoPub])
+@pytest.mark.parametrize("fault", ["status", "reset", "lost", None])
+async def test_an_earlier_mark_stays(
+    couch: Couch,
+    serve: Serve,
+    add_account: AddAccount,
+    kind: type[Simkl | KinoPub],
+    fault: str | None,
+) -> None:
+    """Whether the play that is taken back was never sent, or nobody knows, or it changed nothing."""
+    service = await serve(kind)
+    service.pacing = False
+    account = coordinator_of(await add_account(service))
+    episode = next_episode(account.config_entry)
+    player = await couch.add("bedroom", "plex", account.config_entry)
+    mark = MarkWatched(item=episode, watched_at=service.clock.now())
+    (receipt,) = await couch.wait_for(account.async_write([mark], 10))
+    assert receipt is not None
+    assert receipt.outcome is Outcome.DONE
+    await couch.later(10 * 86_400)
+
+    player.play(episode)
+    await couch.until(lambda: couch.phase(player) == "playing")
+    await couch.look((episode.runtime or 0) * 0.98)
+    if fault is not None:
+        service.faults.append(
+            Fault(kind=fault, match="scrobble/stop|watching", times=999, status=503)
+        )
+    service.requests.clear()
+    player.stop()
+    await couch.look(20)
+    assert service.requests
+    assert await correct(couch, player, None) == 1
+    service.faults.clear()
+    await couch.look(7200)
+    assert not account.outbox.pending
+    assert not account.outbox.failed
+    assert not couch.scrobbler.history.newest()
+    page = await couch.wait_for(account.tracker.history(item=episode))
+    assert len(page.items) == 1
+    told = [(r.path, r.query.get("status")) for r in service.requests]
+    assert ("/sync/history/remove", None) not in told
+    assert ("/v1/watching/toggle", "0") not in told
 
 
 # what is taken back by other ways ---------------------------------------------------------------------------------

@@ -20,41 +20,14 @@ from custom_components.up_next.scrobbling.identify import (
 )
 from custom_components.up_next.scrobbling.observation import Media, MediaKind
 from custom_components.up_next.writes import ScrobbleAction
-from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 from simulators.service import Fault
 from simulators.trakt import Trakt
 
-from ..accounts import House
-from ..conftest import AddAccount, Serve
-from ..couch import Couch, Evening, episode_of, make_evening, movie_of, plays_of, twins
+from ..couch import Couch, Evening, episode_of, movie_of, plays_of, twins
 
 FILM = Media(kind=MediaKind.MOVIE, title="Dune")
 SHOW = Show(title="Silo", ids=Ids.of(tmdb=125988))
-
-
-@pytest.fixture
-async def evening(
-    hass: HomeAssistant,
-    house: House,
-    serve: Serve,
-    add_account: AddAccount,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Evening:
-    """Return an evening in front of a television that feeds an account at Trakt."""
-    return await make_evening(hass, house, serve, add_account, monkeypatch)
-
-
-@pytest.fixture
-def couch(evening: Evening) -> Couch:
-    """Return the couch."""
-    return evening.couch
-
-
-@pytest.fixture
-def trakt(evening: Evening) -> Trakt:
-    """Return the Trakt that the couch feeds."""
-    return evening.trakt
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pytest_homeassistant_custom_component.common import (
     async_mock_service,
 )
 
+from custom_components.up_next.const import DOMAIN
 from custom_components.up_next.media import Episode
 from custom_components.up_next.players.events import EVENT_SCROBBLE
 from homeassistant.const import STATE_OFF, STATE_ON, STATE_UNKNOWN
@@ -94,6 +95,25 @@ async def test_every_service_is_told_what_it_wants(
     assert episode.runtime is not None
     share = 1.0 if kind is KinoPub else 100 / episode.runtime
     assert told(service) == [(what, round(second * share)) for what, second in wanted]
+
+
+async def test_every_account_shows_it_in_its_own_words(home: Home) -> None:
+    """A player's item may have been recognized at another service: its links and pictures are of no use here."""
+    trakt, first = await home.sign_in(Trakt)
+    simkl, second = await home.sign_in(Simkl)
+    episode = next_episode(first)
+    tv, _ = await home.feed(first, second)
+    tv.play(episode)
+    await home.settle()
+    for service, account in ((trakt, first), (simkl, second)):
+        attributes = home.house.state(account, "now_watching").attributes
+        assert service.name in attributes["link"]
+        assert attributes["entity_picture"]
+    # a jump is shown at both, in the same words
+    tv.play(episode, 600)
+    await home.settle()
+    attributes = home.house.state(second, "now_watching").attributes
+    assert (simkl.name in attributes["link"], attributes["position"]) == (True, 600)
 
 
 async def test_one_viewing_is_told_to_all(home: Home) -> None:
@@ -323,6 +343,33 @@ async def test_the_later_of_two_is_shown(home: Home) -> None:
     assert [what for what, _ in told(service)] == ["start", "start"]
 
 
+async def test_the_other_of_two_goes_on(home: Home) -> None:
+    """Of what plays elsewhere all is known when it is its turn, though nothing was reported of it since."""
+    _, account = await home.sign_in(Trakt)
+    movie, episode = unseen_movie(account), next_episode(account)
+    tv = home.player("tv", "plex")
+    bed = home.player("bed", "plex")
+    await scrobble(home.hass, mapping(tv, account), mapping(bed, account))
+    tv.play(movie)
+    await home.wait(5 * MINUTE)
+    bed.play(episode)
+    await home.wait(MINUTE)
+    # the later one buffers while the other reports something
+    bed.stop()
+    await home.wait(3)
+    tv.play(movie, 6 * MINUTE + 3)
+    await home.settle()
+    assert home.house.value(account, "now_watching") == episode.label
+    bed.play(episode, MINUTE)
+    await home.wait(4 * MINUTE)
+    bed.report("off")
+    await home.settle()
+    state = home.house.state(account, "now_watching")
+    assert state.state == movie.label
+    assert state.attributes["position"] == 10 * MINUTE + 3
+    assert state.attributes["updated_at"] == home.clock.now().isoformat()
+
+
 async def test_flicker_is_not_shown(home: Home) -> None:
     """Plex is idle while it buffers, and an advertisement is no other title; lights hang on this."""
     service, account = await home.sign_in(Trakt)
@@ -390,6 +437,25 @@ async def test_unknown_is_not_off(home: Home) -> None:
 # what a player shows --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("share", "more", "after"), [(0.8, -66, 66), (0.85, 0, 60)])
+async def test_watched_is_shown_at_once(
+    home: Home, share: float, more: float, after: float
+) -> None:
+    """Lights may go on with the credits: by playing over the threshold, or a minute after a jump beyond it."""
+    _, account = await home.sign_in(Trakt)
+    movie = unseen_movie(account)
+    assert movie.runtime is not None
+    tv, entry = await home.feed(account)
+    tv.play(movie, 1000)
+    await home.wait(100)
+    # no whole minute, at which everything is looked at
+    tv.play(movie, share * movie.runtime + more)
+    await home.wait(after - 1)
+    assert home.playback(entry).state == "playing"
+    await home.wait(2)
+    assert home.playback(entry).state == "watched"
+
+
 async def test_player_sensor(home: Home) -> None:
     _, account = await home.sign_in(Trakt)
     episode = next_episode(account)
@@ -409,7 +475,7 @@ async def test_player_sensor(home: Home) -> None:
     assert attributes == {
         "device_class": "enum",
         "friendly_name": "tv Playback",
-        "reported": f"{episode.show.title} - {episode.title}",
+        "reported": f"{episode.show.title} {episode.code} - {episode.title}",
         "match_method": "library",
         "match_certainty": "sure",
         "progress": 0.0,
@@ -460,7 +526,15 @@ async def test_sensor_says_what_needs_a_decision(home: Home) -> None:
     assert home.playback(entry).state == "idle"
     assert told(service) == []
     assert [event.data["action"] for event in events] == ["needs_decision"]
-    assert events[0].data["label"] == "A film that nobody has ever heard of"
+    assert events[0].data["label"] == "A film that nobody has ever heard of (1931)"
+    answer = await home.hass.services.async_call(
+        DOMAIN, "get_matches", {}, blocking=True, return_response=True
+    )
+    (waiting,) = answer["waiting"]
+    assert (waiting["match"], waiting["label"]) == (
+        events[0].data["match"],
+        events[0].data["label"],
+    )
 
 
 @pytest.mark.parametrize(

@@ -198,6 +198,13 @@ async def test_a_player_that_is_not_registered(
     assert (subentry.title, subentry.unique_id) == ("media_player.den",) * 2
     driver = await change_player(hass, scrobbling)
     assert driver.shown["entity"] == "media_player.den"
+    # it is the same player once it has one
+    er.async_get(hass).async_get_or_create(
+        "media_player", "cast", "1", suggested_object_id="den"
+    )
+    driver = await add_player(hass, scrobbling)
+    await driver.send(sent)
+    assert driver.at["errors"] == {"entity": "player_known"}
 
 
 async def test_what_can_not_be_saved(
@@ -415,3 +422,22 @@ async def test_removing_a_player(
     scrobbler = scrobbler_of(hass)
     assert scrobbler is not None
     assert list(scrobbler.players) == []
+
+
+async def test_player_that_tells_nothing(
+    hass: HomeAssistant, house: House, account: MockConfigEntry, scrobbling: Any
+) -> None:
+    """It is said before somebody waits in vain, once; whoever knows better may add it."""
+    for name in ("roku", "sonos"):
+        Player(hass, house.clock, name, name).report("idle", friendly_name=name)
+    driver = await add_player(hass, scrobbling)
+    answers = {"accounts": [account.unique_id]}
+    await driver.send({"entity": "media_player.roku", **answers})
+    assert driver.at["errors"] == {"entity": "tells_nothing"}
+    await driver.send({"entity": "media_player.sonos", **answers})
+    assert driver.at["errors"] == {"entity": "tells_nothing"}
+    await driver.send({"entity": "media_player.sonos", **answers})
+    assert driver.at["type"] is END
+    driver = await change_player(hass, scrobbling)
+    await driver.send({"entity": "media_player.sonos", **answers})
+    assert driver.at["reason"] == "reconfigure_successful"

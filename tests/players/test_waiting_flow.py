@@ -10,25 +10,13 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.up_next.players import matches as matches_module
-from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
 from simulators.service import Fault
 from simulators.simkl import Simkl
 from simulators.trakt import Trakt
 
-from ..accounts import House
 from ..conftest import AddAccount, Serve
-from ..couch import (
-    Couch,
-    Evening,
-    choices,
-    episode_of,
-    make_evening,
-    movie_of,
-    plays_of,
-    twins,
-    value_of,
-)
+from ..couch import Couch, choices, episode_of, movie_of, plays_of, twins, value_of
 from ..home import entity_of
 
 MENU, FORM, ABORT, END = (
@@ -37,30 +25,6 @@ MENU, FORM, ABORT, END = (
     FlowResultType.ABORT,
     FlowResultType.CREATE_ENTRY,
 )
-
-
-@pytest.fixture
-async def evening(
-    hass: HomeAssistant,
-    house: House,
-    serve: Serve,
-    add_account: AddAccount,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Evening:
-    """Return an evening in front of a television that feeds an account at Trakt."""
-    return await make_evening(hass, house, serve, add_account, monkeypatch)
-
-
-@pytest.fixture
-def couch(evening: Evening) -> Couch:
-    """Return the couch."""
-    return evening.couch
-
-
-@pytest.fixture
-def trakt(evening: Evening) -> Trakt:
-    """Return the Trakt that the couch feeds."""
-    return evening.trakt
 
 
 async def test_choosing_sends_the_play_with_its_own_time(
@@ -337,6 +301,35 @@ async def test_never(couch: Couch, trakt: Trakt) -> None:
     assert not plays_of(trakt, old)
 
 
+async def test_never_a_whole_show(couch: Couch, trakt: Trakt) -> None:
+    """A show that nobody wants to be asked about again, with whatever episode comes next."""
+    show = trakt.catalogue.shows[1]
+    one, two, three = show.episodes[:3]
+    before = [len(plays_of(trakt, episode)) for episode in (one, two, three)]
+    for episode in (one, two):
+        await couch.watch(episode_of(show, episode, season=7, title="?"))
+    assert len(couch.waiting) == 2
+    driver = await couch.fix()
+    await driver.choose("never")
+    await driver.send({"whole_show": True})
+    assert driver.at["type"] is END
+    assert couch.issue is None
+    await couch.watch(episode_of(show, three))
+    assert couch.issue is None
+    after = [len(plays_of(trakt, episode)) for episode in (one, two, three)]
+    assert after == before
+    # what was said of one episode counts more than what was said of its show
+    await couch.act(
+        "resolve_match",
+        player=couch.player.entity_id,
+        title=show.title,
+        season=three.season,
+        episode=three.number,
+    )
+    await couch.watch(episode_of(show, three))
+    await couch.until(lambda: len(plays_of(trakt, three)) > before[2])
+
+
 async def test_never_while_it_plays(couch: Couch, trakt: Trakt) -> None:
     """What is on screen is ignored at once, and asks no more when it ends."""
     old, _ = twins(trakt.catalogue)
@@ -576,6 +569,29 @@ async def test_scrobbling_was_disabled_meanwhile(couch: Couch, trakt: Trakt) -> 
         await couch.hass.async_block_till_done()
         driver = await couch.fix()
         await couch.hass.config_entries.async_unload(couch.entry.entry_id)
+
+
+async def test_scrobbling_was_set_up_anew_meanwhile(couch: Couch, trakt: Trakt) -> None:
+    """A window from before knows nothing of what waits now: it asks anew."""
+    old, new = twins(trakt.catalogue)
+    await couch.watch(movie_of(old, year=None))
+    driver = await couch.fix()
+    await driver.choose("pick")
+    value = value_of(driver, "1961")
+    await couch.restart()
+    await driver.send({"choice": value})
+    assert driver.at["step_id"] == "title", "it is asked once more"
+    assert couch.waiting
+    await driver.choose("never")
+    await couch.restart()
+    await driver.send({})
+    assert couch.waiting
+    await driver.choose("pick")
+    await driver.send({"choice": value_of(driver, "2019")})
+    assert driver.at["type"] is END
+    assert not couch.waiting
+    await couch.until(lambda: plays_of(trakt, new), "the play is sent")
+    assert not plays_of(trakt, old), "the window from before did nothing"
 
 
 # what could not be looked up ------------------------------------------------------------------------------------------

@@ -110,7 +110,7 @@ async def resolve_match(call: ServiceCall) -> ServiceResponse:
     if call.data[ATTR_IGNORE]:
         if wanted(call.data) is not None:
             raise invalid("ignore_or_item")
-        word = Word(item=None)
+        word = _never(media, call)
     else:
         word = _word(media, await _chosen(scrobbler, call), call)
     try:
@@ -184,6 +184,13 @@ def _word(media: Media, item: Movie | Show | Episode, call: ServiceCall) -> Word
         season_shift=item.season - media.season,
         shift=item.number - media.episode,
     )
+
+
+def _never(media: Media, call: ServiceCall) -> Word:
+    whole_show: bool = call.data[ATTR_WHOLE_SHOW]
+    if whole_show and not media.show_signature:
+        raise invalid("show_without_numbers", title=reported(media))
+    return Word(item=None, whole_show=whole_show)
 
 
 async def _chosen(scrobbler: Scrobbler, call: ServiceCall) -> Movie | Show | Episode:
@@ -273,13 +280,14 @@ def _correction(signature: str, decision: Decision) -> JsonObjectType:
     """Return what a person said of a title, or (`whole_show`) of a show."""
     media, show = decision.media, decision.show
     label = reported(media) if media else signature
-    if show is not None and media is not None and media.series:
+    whole = media is not None and signature == media.show_signature
+    if whole and media is not None and media.series:
         label = media.series
     return {
         "match": signature,
         "label": label,
-        "whole_show": show is not None,
-        "ignored": show is None and not decision.items,
+        "whole_show": whole or show is not None,
+        "ignored": decision.never,
         "items": _described([show] if show else decision.items),
         "season_shift": decision.season_shift,
         "episode_shift": decision.shift,

@@ -9,12 +9,13 @@ from itertools import chain
 from homeassistant.core import HomeAssistant
 
 from ..account import Capability
-from ..actions.lookup import episode_in, titles_of
+from ..actions.lookup import distinct, episode_in, titles_of
 from ..const import CONF_TRACKER, DOMAIN
 from ..coordinator import AccountCoordinator
 from ..library import ShowDetail
 from ..media import Episode, Ids, MediaItem, MediaType, Movie, Show
 from ..scrobbling.identify import CatalogueUnavailable
+from ..scrobbling.matching import LEAST_SIMILAR, resemblance
 from ..trackers.errors import NotFound, TrackerError
 from ..trackers.tracker import Query
 
@@ -45,18 +46,35 @@ class Catalogue:
     async def search(
         self, text: str, types: frozenset[MediaType], year: int | None
     ) -> Sequence[Movie | Show]:
-        """Search where that is possible; the first service that finds something is believed."""
+        """Search where that is possible; the first service that finds something of such a name is believed."""
         query = Query(text=text, types=types, year=year, limit=SEARCH_LIMIT)
-        found = await self._first(Capability.SEARCH, lambda a: _search(a, query))
-        return [item for item in found or () if isinstance(item, (Movie, Show))]
+        others: list[Movie | Show] = []
+
+        async def ask(account: AccountCoordinator) -> list[Movie | Show] | None:
+            found = [
+                item
+                for item in await _search(account, query)
+                if isinstance(item, (Movie, Show))
+            ]
+            if any(resemblance((text,), item) >= LEAST_SIMILAR for item in found):
+                return found
+            # what a service makes of words that it does not know is no answer
+            others.extend(found)
+            return None
+
+        return await self._first(Capability.SEARCH, ask) or distinct(others)
 
     async def by_ids(
         self, ids: Ids, types: frozenset[MediaType]
     ) -> Sequence[MediaItem]:
         """Look titles up by their external ids."""
         query = Query(ids=ids, types=types, limit=SEARCH_LIMIT)
-        found = await self._first(Capability.SEARCH, lambda a: _search(a, query))
-        return [item for item in found or () if item.ids.shares(ids)]
+
+        async def ask(account: AccountCoordinator) -> list[MediaItem]:
+            found = await _search(account, query)
+            return [item for item in found if item.ids.shares(ids)]
+
+        return await self._first(Capability.SEARCH, ask) or []
 
     async def detail(self, show: Show) -> ShowDetail | None:
         """Read the episodes of a show; None when no service knows it."""

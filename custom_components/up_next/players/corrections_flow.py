@@ -23,7 +23,7 @@ from ..media import Episode, Playable, Show, show_of
 from ..scrobbling.identify import Decision
 from .deciding import async_forget, scrobbler_of
 from .finished_plays import async_move
-from .matches import means_never, reported
+from .matches import reported
 from .scrobbler import Scrobbler
 from .store import CountedPlay
 from .title_question import CONF_CHOICE, EPISODE, PICK, SEARCH, Question
@@ -92,7 +92,7 @@ class CorrectionsFlow(OptionsFlow):
                 show=show,
                 finished=True,
             )
-            changes = ["search"] if means_never(decision) else ["search", "never"]
+            changes = ["search"] if decision.never else ["search", "never"]
             options = [*(["episode"] if show else []), *changes, "remove"]
         return self.async_show_menu(
             step_id="correction",
@@ -183,14 +183,16 @@ class CorrectionsFlow(OptionsFlow):
 
     async def async_step_never(self, user_input: UserInput = None) -> ConfigFlowResult:
         """Never scrobble this title."""
-        if self._question is not None and scrobbler_of(self.hass) is not None:
-            await self._question.never()
+        if (question := self._open_question()) is None:
+            return await self.async_step_init()
+        # of a correction for a whole show, that is the title
+        await question.never(whole_show=self._signature == question.show_signature)
         return self._done()
 
     async def _ask(self, step: str, user_input: UserInput) -> ConfigFlowResult:
-        if self._question is None or scrobbler_of(self.hass) is None:
+        if (question := self._open_question()) is None:
             return await self.async_step_init()
-        form = await self._question.step(step, user_input)
+        form = await question.step(step, user_input)
         if form is None:
             return self._done()
         return self.async_show_form(
@@ -201,6 +203,12 @@ class CorrectionsFlow(OptionsFlow):
         )
 
     # helpers --------------------------------------------------------------------------------------------------
+
+    def _open_question(self) -> Question | None:
+        question = self._question
+        if question is None or not question.is_open(scrobbler_of(self.hass)):
+            return None
+        return question
 
     def _choice(self, step: str, names: Mapping[str, str]) -> ConfigFlowResult:
         selector = SelectSelector(
@@ -250,9 +258,9 @@ async def _described(hass: HomeAssistant, decision: Decision, signature: str) ->
     """Return a correction for people: what the player says, and what that is."""
     media, show = decision.media, decision.show
     said = reported(media) if media else signature
+    if media is not None and media.series and signature == media.show_signature:
+        said = media.series
     if show is not None:
-        if media is not None and media.series:
-            said = media.series
         shifts = "".join(
             f" {letter}{shift:+d}"
             for letter, shift in (("S", decision.season_shift), ("E", decision.shift))

@@ -49,12 +49,13 @@ class Word:
     """What a person says a title is.
 
     A show stands for all its episodes, whose numbers are those that the player says plus the shifts. `item` is None
-    for what is never to be scrobbled.
+    for what is never to be scrobbled: the title, or with `whole_show` all that the player calls by the name of its show.
     """
 
     item: Movie | Show | Episode | None
     season_shift: int = 0
     shift: int = 0
+    whole_show: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +130,8 @@ async def _understood(
     catalogue = Catalogue(hass=hass, accounts=scrobbler.accounts_of(player))
     match word.item:
         case None:
-            return media.signature, Decision(by_person=True), ()
+            show_signature = media.show_signature if word.whole_show else ""
+            return show_signature or media.signature, Decision(by_person=True), ()
         case Show() as show:
             found = await _chosen(hass, media, show, catalogue, word)
             if not found.items:

@@ -11,6 +11,7 @@ from ..media import Episode, Movie
 from ..scrobbling.calls import Call
 from ..scrobbling.observation import Media
 from ..writes import ScrobbleAction
+from .matches import reported
 
 EVENT_SCROBBLE: Final = f"{DOMAIN}_scrobble"
 """Fired on the bus with `action` (one of `EVENT_TYPES`), `player`, `entity_id` and what `PlayerEvent.data` holds."""
@@ -34,12 +35,15 @@ class PlayerEvent:
 
 
 def event_of(call: Call, media: Media | None) -> PlayerEvent:
-    """Return what a call means to people. `media` is what the player said, where that is still known."""
+    """Return what a call means to people. `media` is what the player said, where that is still known.
+
+    What needs a decision goes by the `match` that the action resolve_match takes.
+    """
     data: dict[str, object] = {"progress": _rounded(call.progress)}
     item = call.item
     if item is None:
-        title = " - ".join(t for t in (media.series, media.title) if t) if media else ""
-        data["label"] = title or call.signature
+        data["label"] = reported(media) if media else call.signature
+        data["match"] = call.signature
         return PlayerEvent(NEEDS_DECISION, data)
     data |= {"label": item.label, "type": item.type.value, "title": item.title}
     data["ids"] = dict(item.ids.values)

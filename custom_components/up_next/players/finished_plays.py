@@ -8,12 +8,10 @@ from uuid import uuid4
 
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState
 
-from ..account import Capability
-from ..const import CONF_TRACKER, DOMAIN
+from ..const import DOMAIN
 from ..media import Playable
 from ..scrobbling.ledger import signature_token, tokens_of
-from ..trackers import TRACKERS
-from ..writes import MarkUnwatched, RemovePlays, Scrobble, ScrobbleAction, Write
+from ..writes import RemovePlays, Scrobble, ScrobbleAction, Write
 from .audiences import PLAYER_AUDIENCE
 from .history import counted_as
 from .scrobbler import Scrobbler
@@ -47,7 +45,7 @@ async def async_move(
         if entry is not None and (wrong or new):
             await _drop_failed(entry, wrong)
             writes[entry.entry_id] = [
-                *(_removal(entry, play) for play in wrong if play.added is not False),
+                *(_removal(play) for play in wrong if play.added is not False),
                 *(_told(play) for play in new),
             ]
     scrobbler.history.drop(uncounted)
@@ -94,16 +92,13 @@ def _told(play: CountedPlay) -> Scrobble:
     )
 
 
-def _removal(entry: ConfigEntry, play: CountedPlay) -> Write:
-    """Return what takes a play back: alone where the service can, else the whole mark."""
+def _removal(play: CountedPlay) -> Write:
+    """Return what takes a play back: that play alone where the service tells plays apart, else the mark.
+
+    What was not sent yet is not sent at all (`outbox.undone`).
+    """
     assert play.item is not None
-    tracker = TRACKERS.get(entry.data[CONF_TRACKER])
-    can = tracker.may if tracker else Capability.NONE
-    if entry.state is ConfigEntryState.LOADED:
-        can = entry.runtime_data.can
-    if Capability.REMOVE_PLAY in can:
-        return RemovePlays(item=play.item, play_ids=play.play_ids)
-    return MarkUnwatched(item=play.item)
+    return RemovePlays(item=play.item, play_ids=play.play_ids)
 
 
 async def _drop_failed(entry: ConfigEntry, plays: Sequence[CountedPlay]) -> None:

@@ -21,6 +21,8 @@ ASK_AGAIN: Final = (60.0, 120.0, 300.0, 600.0)
 """Seconds until a title is looked up again that no service could be asked about, the last one for good."""
 AT_ONCE: Final = 3
 """So often a title is identified anew at once because its length turns out to be another; then once a minute."""
+GOOD_FOR: Final = 24 * 3600.0
+"""Seconds after which a title that is played once more is identified anew, though it was recognised before."""
 REMEMBERED: Final = 200
 """So many titles are remembered that nobody plays any more."""
 
@@ -124,7 +126,8 @@ class Identifying:
         if found is None:
             return True
         if found.unasked:
-            return False
+            # what its media server knows of it may have been put right
+            return self._hass.loop.time() - title.tried_at >= GOOD_FOR
         if title.asked.media.titled_well and not found.media.titled_well:
             # this player is believed where the other was not
             return True

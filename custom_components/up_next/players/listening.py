@@ -27,13 +27,15 @@ from homeassistant.util import dt as dt_util
 from ..scrobbling.calls import Moment
 from ..scrobbling.observation import Ignored, Observation, PlayerState, Rank, observe
 from ..scrobbling.sources import source_of
-from .player import Player
+from .player import Player, integration_of
 from .source_ids import person_of
 
 _LOGGER = logging.getLogger(__name__)
 
 ATTR_ACTIVE_CHILD: Final = "active_child"
 """Where universal players say which entity they repeat."""
+UNREPEATED: Final = frozenset({"media_library_title"})
+"""What such players leave out of what they repeat, though it is named like the rest."""
 UPDATE_ENTITY: Final = "update_entity"
 FIRST_POLL: Final = 2.0
 """Seconds after a report that a player which can't be trusted with its position is asked for it,"""
@@ -256,11 +258,13 @@ class Listening:
         self, ear: _Ear, state: str, attributes: Mapping[str, object]
     ) -> Observation:
         now = self._now()
+        # what is not registered has an integration only once it is there
+        ear.source = ear.source or ear.player.source(self._hass)
         ear.child = self._child(ear, attributes)
         seen = observe(
             state,
-            attributes,
-            source=_platform(self._hass, ear.child) if ear.child else ear.source,
+            {**self._unrepeated(ear), **attributes},
+            source=self._told_by(ear),
             monotonic=now.monotonic,
             at=now.at,
             zone=dt_util.get_default_time_zone(),
@@ -275,7 +279,20 @@ class Listening:
         child = attributes.get(ATTR_ACTIVE_CHILD)
         if not source_of(ear.source).group or not isinstance(child, str):
             return None
-        return child if _platform(self._hass, child) else None
+        return child if integration_of(self._hass, child) else None
+
+    def _unrepeated(self, ear: _Ear) -> Mapping[str, object]:
+        """Return what the other player says that one which repeats it does not: for whom it plays, from where."""
+        state = self._hass.states.get(ear.child) if ear.child else None
+        return {
+            key: value
+            for key, value in (state.attributes if state else {}).items()
+            if key in UNREPEATED or not key.startswith("media_")
+        }
+
+    def _told_by(self, ear: _Ear) -> str:
+        """Return the integration that says what a player plays: its own, or that of the one which it repeats."""
+        return integration_of(self._hass, ear.child) if ear.child else ear.source
 
     def _permitted(self, ear: _Ear, seen: Observation) -> Observation:
         """Have ignored what plays for others, or while the player's condition is not met."""
@@ -283,7 +300,7 @@ class Listening:
             return seen
         teller = ear.child or ear.entity_id
         if seen.person is None and ear.player.persons and teller:
-            source = _platform(self._hass, teller)
+            source = integration_of(self._hass, teller)
             seen = replace(seen, person=person_of(self._hass, teller, source))
         reason: Ignored | None = None
         if not ear.player.plays_for(seen.person):
@@ -299,7 +316,7 @@ class Listening:
     @callback
     def _plan_poll(self, ear: _Ear) -> None:
         """Have a player asked for its position soon, where it does not tell that by itself, as long as it plays."""
-        if ear.state not in ACTIVE or not source_of(ear.source).polled:
+        if ear.state not in ACTIVE or not source_of(self._told_by(ear)).polled:
             _stop_polling(ear)
         elif self._now().monotonic > ear.answers_until:
             self._ask_in(ear, FIRST_POLL)
@@ -322,19 +339,13 @@ class Listening:
             await self._hass.services.async_call(
                 HOMEASSISTANT_DOMAIN,
                 UPDATE_ENTITY,
-                {ATTR_ENTITY_ID: ear.entity_id},
+                {ATTR_ENTITY_ID: ear.child or ear.entity_id},
                 blocking=True,
             )
         except HomeAssistantError as error:
             _LOGGER.debug("%s can't be asked: %s", ear.entity_id, error)
         finally:
             ear.answers_until = self._now().monotonic + ANSWERS_WITHIN
-
-
-def _platform(hass: HomeAssistant, entity_id: str) -> str:
-    """Return the integration of an entity; "" when nobody knows."""
-    registered = er.async_get(hass).async_get(entity_id)
-    return registered.platform if registered else ""
 
 
 def _stop_polling(ear: _Ear) -> None:

@@ -16,7 +16,7 @@ from ..actions.lookup import distinct
 from ..issues import update_waiting_issue
 from ..media import Episode, Movie, Playable, Show
 from ..scrobbling.calls import Call
-from ..scrobbling.identify import Decision, Identification, Method
+from ..scrobbling.identify import Decision, Identification, Method, word_on_show
 from ..scrobbling.observation import Media
 from ..writes import ScrobbleAction
 from .store import WAITS, ScrobblingTables, WaitingPlay
@@ -128,9 +128,11 @@ class Matches:
         return len(self._decisions)
 
     def is_ignored(self, media: Media) -> bool:
-        """Say whether a person said that this is nothing to be scrobbled."""
-        decision = self.get(media.signature)
-        return decision is not None and means_never(decision)
+        """Say whether a person said that this is nothing to be scrobbled, or its show."""
+        word = self.get(media.signature)
+        if word is None or not word.by_person:
+            word = word_on_show(media, self)
+        return word is not None and word.never
 
     def has_word_on(self, found: Identification) -> bool:
         """Say whether a person decided otherwise than what was found."""
@@ -258,8 +260,3 @@ def reported(media: Media) -> str:
     show = " ".join(part for part in (media.series, numbers) if part)
     title = f"{media.title} ({media.year})" if media.year else media.title
     return " - ".join(part for part in (show, title) if part) or media.signature
-
-
-def means_never(decision: Decision) -> bool:
-    """Say whether a person's word is that it is nothing to be scrobbled."""
-    return decision.by_person and not decision.items and decision.show is None

@@ -10,6 +10,7 @@ from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import STATE_HOME, STATE_ON
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.entity import entity_sources
 
 from ..const import DOMAIN, PLAYER, SCROBBLING
 from ..scrobbling.calls import Thresholds
@@ -82,8 +83,7 @@ class Player:
     def source(self, hass: HomeAssistant) -> str:
         """Return the integration that the player belongs to; "" when nobody knows."""
         entity_id = self.entity_id(hass)
-        registered = er.async_get(hass).async_get(entity_id) if entity_id else None
-        return registered.platform if registered else ""
+        return integration_of(hass, entity_id) if entity_id else ""
 
     def plays_for(self, person: str | None) -> bool:
         """Say whether what it plays for this person is scrobbled; with a filter, an unknown person's is not."""
@@ -104,6 +104,14 @@ class Player:
         entity_id = self.condition_id(hass)
         state = hass.states.get(entity_id) if entity_id else None
         return state is not None and state.state in _MET
+
+
+def integration_of(hass: HomeAssistant, entity_id: str) -> str:
+    """Return the integration of an entity, be it registered or from YAML; "" when nobody knows."""
+    if registered := er.async_get(hass).async_get(entity_id):
+        return registered.platform
+    source = entity_sources(hass).get(entity_id)
+    return source["domain"] if source else ""
 
 
 def is_fed(hass: HomeAssistant, account: str) -> bool:

@@ -13,7 +13,9 @@ from homeassistant.components.sensor import (
 
 from ..media import Episode, Movie
 from ..pictures import picture_path
+from ..scrobbling.observation import Media
 from .entity import PlayerEntity
+from .matches import reported
 from .view import PlayerPhase
 
 PLAYBACK: Final = SensorEntityDescription(
@@ -58,7 +60,7 @@ class PlaybackSensor(PlayerEntity, SensorEntity):
         if view.media is None:
             return None
         found: dict[str, object] = {
-            "reported": _reported(view.media.series, view.media.title),
+            "reported": _reported(view.media),
             "reason": view.ignored.value if view.ignored else None,
             "match_method": view.method.value if view.method else None,
             "match_certainty": view.certainty.value if view.certainty else None,
@@ -95,6 +97,6 @@ class PlaybackSensor(PlayerEntity, SensorEntity):
         return None
 
 
-def _reported(series: str, title: str) -> str | None:
+def _reported(media: Media) -> str | None:
     """Return what the player itself says, for people to compare."""
-    return " - ".join(part for part in (series, title) if part)[:255] or None
+    return reported(media)[:255] if media.series or media.title else None

@@ -81,10 +81,11 @@ async def true_position(
 
 def person_of(hass: HomeAssistant, entity_id: str, source: str) -> str | None:
     """Return whom a player plays for, where its integration knows but does not show it."""
-    if source != "jellyfin":
+    asked = _PERSONS.get(source)
+    if asked is None:
         return None
     try:
-        return text(_jellyfin_session(hass, entity_id)[1].get("UserName")) or None
+        return text(asked(hass, entity_id)) or None
     except Exception as error:  # noqa: BLE001  # the insides of others can fail in any way
         _LOGGER.debug("Nobody is known to watch %s: %r", entity_id, error)
         return None
@@ -376,6 +377,44 @@ def _jellyfin_ids(item: Mapping[object, object]) -> Ids:
     return library_ids(_mapping(item.get("ProviderIds")))[0]
 
 
+def _jellyfin_person(hass: HomeAssistant, entity_id: str) -> object:
+    return _jellyfin_session(hass, entity_id)[1].get("UserName")
+
+
+# Emby as the integration from HACS has it: the sessions that its coordinator holds -------------------------------------
+
+
+class _EmbySession(Protocol):
+    user_name: str | None
+
+
+class _EmbySessions(Protocol):
+    server_id: str
+
+    def get_session(self, device_id: str, /) -> _EmbySession | None:
+        """Return what the server says of a device; None while it is away."""
+
+
+class _EmbyData(Protocol):
+    session_coordinator: _EmbySessions
+
+
+def _emby_person(hass: HomeAssistant, entity_id: str) -> object:
+    registered = _registered(hass, entity_id)
+    entry = hass.config_entries.async_get_entry(registered.config_entry_id or "")
+    if entry is None:
+        raise LookupError("it belongs to no server")
+    data: _EmbyData = entry.runtime_data
+    sessions = data.session_coordinator
+    device = registered.unique_id.removeprefix(f"{sessions.server_id}_")
+    session = sessions.get_session(device)
+    return session.user_name if session else None
+
+
+_PERSONS: Final[Mapping[str, Callable[[HomeAssistant, str], object]]] = {
+    "embymedia": _emby_person,
+    "jellyfin": _jellyfin_person,
+}
 _ADAPTERS: Final[Mapping[str, _Adapter]] = {
     "jellyfin": _jellyfin,
     "kodi": _kodi,

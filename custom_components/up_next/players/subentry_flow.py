@@ -40,7 +40,9 @@ from .player import (
     LOWEST_THRESHOLD,
     USUAL_THRESHOLD,
     Player,
+    integration_of,
 )
+from .source_ids import person_of
 
 CONDITIONS: Final = (
     "binary_sensor",
@@ -55,6 +57,9 @@ CONDITIONS: Final = (
 
 class PlayerFlow(ConfigSubentryFlow):
     """Maps one `media_player` to accounts."""
+
+    _warned: str | None = None
+    """The entity of which it was told that nothing can be scrobbled."""
 
     async def async_step_user(self, user_input: UserInput = None) -> SubentryFlowResult:
         """Add a player."""
@@ -88,13 +93,26 @@ class PlayerFlow(ConfigSubentryFlow):
         self, user_input: Mapping[str, object], present: Player | None
     ) -> dict[str, str]:
         """Return what can't be saved, by field."""
-        entity = self._registered(str(user_input[CONF_ENTITY]))
+        entity_id = str(user_input[CONF_ENTITY])
+        # one mapped before it was registered goes by its entity id
+        names = {entity_id, self._registered(entity_id)}
         others = (Player.of(other) for other in self._get_entry().subentries.values())
-        if any(o.entity == entity for o in others if not present or o.id != present.id):
+        if any(o.entity in names for o in others if not present or o.id != present.id):
             return {CONF_ENTITY: "player_known"}
         if not user_input.get(CONF_ACCOUNTS) and not user_input.get(CONF_OBSERVE_ONLY):
             return {CONF_ACCOUNTS: "account_missing"}
-        return {}
+        return self._tells_nothing(entity_id, present)
+
+    def _tells_nothing(self, entity_id: str, present: Player | None) -> dict[str, str]:
+        """Warn once of a player that never says what it plays; whoever knows better may go on."""
+        if self._warned == entity_id or (
+            present and present.entity_id(self.hass) == entity_id
+        ):
+            return {}
+        if source_of(integration_of(self.hass, entity_id)).tells:
+            return {}
+        self._warned = entity_id
+        return {CONF_ENTITY: "tells_nothing"}
 
     def _save(
         self, user_input: Mapping[str, object], present: Player | None
@@ -144,12 +162,12 @@ class PlayerFlow(ConfigSubentryFlow):
 
     def _persons(self, shown: Mapping[str, object]) -> list[str]:
         """Return the names that players report now, and those chosen before."""
-        registry = er.async_get(self.hass)
         names: dict[str, str] = {}
         for state in self.hass.states.async_all(Platform.MEDIA_PLAYER):
-            registered = registry.async_get(state.entity_id)
-            person = source_of(registered.platform if registered else "").person
+            platform = integration_of(self.hass, state.entity_id)
+            person = source_of(platform).person
             name = str(state.attributes.get(person) or "").strip() if person else ""
+            name = name or person_of(self.hass, state.entity_id, platform) or ""
             names.setdefault(name.casefold(), name)
         chosen = shown.get(CONF_PERSONS)
         for name in chosen if isinstance(chosen, list) else ():

@@ -76,6 +76,8 @@ class Question:
         `finished`: offer to correct the last play, too.
         """
         self.signature = media.signature
+        self.show_signature = media.show_signature
+        """What names the show of an episode; "" for none."""
         self._scrobbler = scrobbler
         self._media = media
         self._label = label
@@ -84,6 +86,10 @@ class Question:
         self._finished = finished
         self._move = finished
         self._show = show
+
+    def is_open(self, scrobbler: Scrobbler | None) -> bool:
+        """Say whether it can be answered: not once scrobbling was set up anew, which knows other plays."""
+        return scrobbler is self._scrobbler
 
     async def step(self, step: str, answer: Mapping[str, object] | None) -> Form | None:
         """Take what was answered in a step, None to see its form."""
@@ -95,12 +101,12 @@ class Question:
             case _:
                 return await self._name_episode(answer)
 
-    async def never(self) -> None:
-        """Have it never scrobbled."""
+    async def never(self, *, whole_show: bool = False) -> None:
+        """Have it never scrobbled, or nothing of its show."""
         await async_resolve(
             self._scrobbler,
             self._media,
-            Word(item=None),
+            Word(item=None, whole_show=whole_show),
             player=self._player,
             move=self._finished,
         )

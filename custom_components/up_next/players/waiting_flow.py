@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import voluptuous as vol
 
 from homeassistant.components.repairs import RepairsFlow
+from homeassistant.helpers.selector import BooleanSelector
 from homeassistant.util import dt as dt_util
 
 from .deciding import async_drop, scrobbler_of
 from .matches import WaitingTitle
 from .scrobbler import Scrobbler
-from .title_question import EPISODE, PICK, SEARCH, Question
+from .title_question import CONF_WHOLE_SHOW, EPISODE, PICK, SEARCH, Question
 
 if TYPE_CHECKING:
     # newer than the oldest Home Assistant that is supported
@@ -107,8 +108,11 @@ class WaitingTitlesFlow(RepairsFlow):
         _, title = self._shown()
         if title is not None and self._question is not None:
             if user_input is None:
-                return self._confirm("never", title)
-            await self._question.never()
+                return self._confirm(
+                    "never", title, whole=bool(self._question.show_signature)
+                )
+            whole_show = bool(user_input.get(CONF_WHOLE_SHOW))
+            await self._question.never(whole_show=whole_show)
         return await self.async_step_title()
 
     async def async_step_later(
@@ -137,11 +141,14 @@ class WaitingTitlesFlow(RepairsFlow):
             description_placeholders=form.placeholders,
         )
 
-    def _confirm(self, step: str, title: WaitingTitle) -> RepairsFlowResult:
+    def _confirm(
+        self, step: str, title: WaitingTitle, *, whole: bool = False
+    ) -> RepairsFlowResult:
         # a second click on the menu must not be taken for an answer about the next title
+        show = {vol.Required(CONF_WHOLE_SHOW, default=False): BooleanSelector()}
         return self.async_show_form(
             step_id=step,
-            data_schema=vol.Schema({}),
+            data_schema=vol.Schema(show if whole else {}),
             description_placeholders={
                 "title": title.label,
                 "plays": str(title.viewings),
@@ -151,7 +158,7 @@ class WaitingTitlesFlow(RepairsFlow):
     def _shown(self) -> tuple[Scrobbler | None, WaitingTitle | None]:
         """Return the title on screen, if it still waits."""
         scrobbler, question = scrobbler_of(self.hass), self._question
-        if scrobbler is None or question is None:
+        if scrobbler is None or question is None or not question.is_open(scrobbler):
             return scrobbler, None
         titles = {title.signature: title for title in scrobbler.matches.waiting}
         return scrobbler, titles.get(question.signature)
