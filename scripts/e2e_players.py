@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 import time
 from typing import Any
 
@@ -78,7 +79,7 @@ class Evening:
         for account in told:
             wanted = before[account.tracker] - 1
             await account.becomes("unwatched_episodes", wanted, IDLE)
-            await self._until(lambda a=account: self._tells(a), IDLE, "it was not told")
+            await self._until(partial(self._tells, account), IDLE, "it was not told")
             await account.settles()
             tells = await self._tells(account)
             check(

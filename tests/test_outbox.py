@@ -48,6 +48,7 @@ from custom_components.up_next.writes import (
     MarkWatched,
     Outcome,
     Receipt,
+    RemovePlays,
     Scrobble,
     Write,
 )
@@ -133,9 +134,11 @@ class Heard:
 def title(write: Write) -> str:
     if isinstance(write, Scrobble):
         return f"{write.action} {write.viewing}"
-    assert isinstance(write, (MarkWatched, CheckIn))
-    assert isinstance(write.item, Movie)
-    return write.item.title
+    if isinstance(write, RemovePlays):
+        return " ".join(["undo", *write.play_ids])
+    if isinstance(write, (MarkWatched, CheckIn)) and isinstance(write.item, Movie):
+        return write.item.title
+    return write.kind
 
 
 def mark(name: str) -> MarkWatched:

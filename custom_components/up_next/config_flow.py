@@ -44,7 +44,7 @@ from .forms import (
     suggest,
     text_selector,
 )
-from .options_flow import UpNextOptionsFlow
+from .options_flow import UpNextOptionsFlow, has_settings
 from .players.corrections_flow import CorrectionsFlow
 from .players.subentry_flow import PlayerFlow
 from .storage import TokensOnDisk
@@ -109,6 +109,14 @@ class UpNextConfigFlow(ConfigFlow, domain=DOMAIN):
         if config_entry.unique_id == SCROBBLING:
             return CorrectionsFlow()
         return UpNextOptionsFlow()
+
+    @classmethod
+    @callback
+    def async_supports_options_flow(cls, config_entry: ConfigEntry) -> bool:
+        """Say whether an entry has settings: *Scrobbling* has, an account if its tracker declares any."""
+        if config_entry.unique_id == SCROBBLING:
+            return True
+        return has_settings(TRACKERS.get(config_entry.data[CONF_TRACKER]))
 
     @classmethod
     @callback
@@ -337,7 +345,7 @@ class UpNextConfigFlow(ConfigFlow, domain=DOMAIN):
         if self._entry is None and existing is not None:
             raise AbortFlow("already_configured", {"account": existing.title})
         if tokens is self._tokens and (granted := await tokens.load()) is not None:
-            await TokensOnDisk(self.hass, unique_id).save(granted)
+            await TokensOnDisk(self.hass, unique_id).replace(granted)
         self._over = True
         data = {**self._data(), CONF_ACCOUNT_ID: account.id}
         if self._entry is not None:

@@ -12,7 +12,6 @@ from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryAuthFailed, HomeAssistantError
-from homeassistant.helpers.event import async_call_later, async_track_point_in_utc_time
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 from homeassistant.util import dt as dt_util
 
@@ -20,18 +19,21 @@ from .account import Capability
 from .const import DOMAIN, STALE_AFTER
 from .effects import Effect, apply, apply_to_detail, same
 from .issues import update_access_issue, update_failed_writes_issue
-from .library import Library, Overview, Playback, ShowDetail, overview
-from .media import Ids
+from .library import Library, Overview, Playback, ShowDetail, known_as, overview
+from .media import Ids, Playable
 from .outbox import Outbox, OutboxEntry, OutboxStore
 from .storage import CACHE_DELAY, LibraryCache
+from .timers import Timers
 from .trackers.errors import AccessDenied, RateLimited, SignInRequired, TrackerError
-from .trackers.tracker import Tracker
+from .trackers.tracker import Refresh, Tracker
 from .writes import Outcome, Receipt, Scrobble, ScrobbleAction, Write
 
 _LOGGER = logging.getLogger(__name__)
 
 FIRST_INTERVAL = timedelta(minutes=1)
 LONGEST_INTERVAL = timedelta(minutes=30)
+ASK_AFTER_END = 30.0
+"""Seconds after the end of what our own players play until the service is asked what plays now."""
 CONFIRMED_AFTER = 3
 """After so many refreshes that changed nothing, what the service says is believed over what we wrote."""
 DETAIL_LIFE = 30.0
@@ -89,6 +91,8 @@ class AccountCoordinator(DataUpdateCoordinator[AccountData]):
         self.playback: Playback | None = None
         """What a player is known to play for this account, without having asked the service."""
         self._ended: Playback | None = None
+        self._known: tuple[Library, Playable, Playable] | None = None
+        """A library, what plays, and what that is called in this library."""
         """What a player played last, and (`updated_at`) when that ended, until the service knows that too."""
         self._receipt_listeners: list[ReceiptListener] = []
         self._write_listeners: list[WriteListener] = []
@@ -106,7 +110,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountData]):
         """Whether the last refresh of this run succeeded: what was cached says nothing about now."""
         self._saved: datetime | None = None
         """The `refreshed_at` that is in the cache."""
-        self._timers: dict[str, CALLBACK_TYPE] = {}
+        self._timers = Timers(hass)
 
     # life -----------------------------------------------------------------------------------------------------
 
@@ -118,7 +122,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountData]):
         if (cached := await self._cache.load()) is not None:
             self._confirmed = cached.library
             self.refreshed_at = self._saved = cached.refreshed_at
-            self._at(
+            self._timers.at(
                 "stale", self.refreshed_at + STALE_AFTER, self.async_update_listeners
             )
             await self._load_outbox()
@@ -142,10 +146,12 @@ class AccountCoordinator(DataUpdateCoordinator[AccountData]):
     async def async_stop(self) -> None:
         """Stop timers and keep the library; the outbox is stopped with its task."""
         await self.async_shutdown()
-        for cancel in self._timers.values():
-            cancel()
-        self._timers.clear()
         await self._save()
+
+    async def async_shutdown(self) -> None:
+        """Refresh no more."""
+        self._timers.stop()
+        await super().async_shutdown()
 
     # reading --------------------------------------------------------------------------------------------------
 
@@ -162,7 +168,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountData]):
             early = self._settles_at - self.hass.loop.time()
             if early > 0 and self.data is not None:
                 # just after a write the service may still answer with what was before it
-                self._after("settle", early, self._refresh_now)
+                self._timers.after("settle", early, self._refresh_now)
                 return self.data
             self._read_began = self.hass.loop.time()
             return await self._read_library()
@@ -175,26 +181,39 @@ class AccountCoordinator(DataUpdateCoordinator[AccountData]):
             refresh = await self.tracker.refresh(self._confirmed)
         except TrackerError as error:
             raise self._failed(error) from error
-        self._confirm(carried_out, refresh.library)
+        self._confirm(carried_out, refresh)
         if refresh.library.watching is None:
             self._ended = None
         self._read = True
         self.sign_in_required = False
         self.refreshed_at = dt_util.utcnow()
-        self._at("stale", self.refreshed_at + STALE_AFTER, self.async_update_listeners)
+        self._timers.at(
+            "stale", self.refreshed_at + STALE_AFTER, self.async_update_listeners
+        )
         if self._saved is None or self.refreshed_at - self._saved > SAVE_EVERY:
             self._plan_save()
-        self.update_interval = timedelta(seconds=refresh.next_in)
+        self.update_interval = timedelta(seconds=self._pause_after(refresh))
         update_access_issue(self.hass, self.config_entry, None)
         self.outbox.resume()
         return self._made()
 
-    def _confirm(self, carried_out: Sequence[int], library: Library) -> None:
+    def _pause_after(self, refresh: Refresh) -> float:
+        """Return the seconds until the next refresh."""
+        if self.playback is not None and refresh.while_fed is not None:
+            return refresh.while_fed
+        self._timers.cancel("ended")
+        return refresh.next_in
+
+    def _confirm(self, carried_out: Sequence[int], refresh: Refresh) -> None:
         """Take over what was read, and stop showing on our own the writes that were carried out before it."""
+        library = refresh.library
         changed = library is not self._confirmed
         for entry_id in carried_out:
-            self._unconfirmed[entry_id] = self._unconfirmed.get(entry_id, 0) + 1
-            if changed or self._unconfirmed[entry_id] >= CONFIRMED_AFTER:
+            seen = (
+                CONFIRMED_AFTER if changed else self._unconfirmed.get(entry_id, 0) + 1
+            )
+            self._unconfirmed[entry_id] = seen
+            if refresh.settled and seen >= CONFIRMED_AFTER:
                 self._unconfirmed.pop(entry_id)
                 self._effects.pop(entry_id, None)
         if changed:
@@ -271,8 +290,13 @@ class AccountCoordinator(DataUpdateCoordinator[AccountData]):
         """
         if (playback, fed) == (self.playback, self.fed):
             return
-        if playback is None and self.playback is not None:
+        if playback is not None:
+            self._timers.cancel("ended")
+        elif self.playback is not None:
             self._ended = replace(self.playback, updated_at=dt_util.utcnow())
+            if Capability.NOW_WATCHING in self.tracker.may:
+                # there may be nothing to tell, and so no refresh after that
+                self._timers.after("ended", ASK_AFTER_END, self._refresh_now)
         self.playback, self.fed = playback, fed
         self.async_update_listeners()
 
@@ -280,13 +304,21 @@ class AccountCoordinator(DataUpdateCoordinator[AccountData]):
     def watching(self) -> Playback | None:
         """Return what is playing or paused now; over when it has expired."""
         if self.playback is not None:
-            return self.playback
+            return self._in_own_words(self.playback)
         watching = self.data.library.watching
         if watching is None or (
             watching.expires_at and watching.expires_at <= dt_util.utcnow()
         ):
             return None
         return None if self._has_ended(watching) else watching
+
+    def _in_own_words(self, playback: Playback) -> Playback:
+        """Return what a player plays as the account's own library names it."""
+        library, item = self.data.library, playback.item
+        known = self._known
+        if known is None or known[0] is not library or known[1] is not item:
+            known = self._known = (library, item, known_as(library, item))
+        return replace(playback, item=known[2])
 
     def _has_ended(self, watching: Playback) -> bool:
         """Say whether what a service tells is what a player told it, and has ended since."""
@@ -322,9 +354,11 @@ class AccountCoordinator(DataUpdateCoordinator[AccountData]):
             or _passed(data.overview.changes_at, now)
         ):
             data = AccountData(library=library, overview=overview(library, now))
-        self._at("airing", data.overview.changes_at, self._show)
+        self._timers.at("airing", data.overview.changes_at, self._show)
         expires = library.watching.expires_at if library.watching else None
-        self._at("watching", None if _passed(expires, now) else expires, self._show)
+        self._timers.at(
+            "watching", None if _passed(expires, now) else expires, self._show
+        )
         return data
 
     @callback
@@ -409,7 +443,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountData]):
                 effect = self._effects.get(entry.id) or Effect(write=entry.write)
                 self._effects[entry.id] = replace(effect, receipt=receipt)
                 self._settles_at = self.hass.loop.time() + self.tracker.settles_after
-                self._after(
+                self._timers.after(
                     "settle", self.tracker.settles_after + 0.1, self._refresh_now
                 )
             else:
@@ -436,36 +470,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountData]):
             update_access_issue(self.hass, self.config_entry, error)
         self.async_update_listeners()
 
-    # timers ---------------------------------------------------------------------------------------------------
-
-    def _after(self, name: str, seconds: float, action: Callable[[], None]) -> None:
-        """Do `action` once, in so many seconds; replaces what was planned under this name."""
-        self._cancel(name)
-        if self._shutdown_requested:
-            return
-        self._timers[name] = async_call_later(
-            self.hass, seconds, self._run(name, action)
-        )
-
-    def _at(self, name: str, when: datetime | None, action: Callable[[], None]) -> None:
-        """Do `action` once, at this time by the clock (UTC); replaces what was planned under this name."""
-        self._cancel(name)
-        if when is not None and not self._shutdown_requested:
-            self._timers[name] = async_track_point_in_utc_time(
-                self.hass, self._run(name, action), when
-            )
-
-    def _run(self, name: str, action: Callable[[], None]) -> Callable[[datetime], None]:
-        @callback
-        def run(_: datetime) -> None:
-            self._timers.pop(name, None)
-            action()
-
-        return run
-
-    def _cancel(self, name: str) -> None:
-        if cancel := self._timers.pop(name, None):
-            cancel()
+    # in the background ----------------------------------------------------------------------------------------
 
     @callback
     def _refresh_now(self) -> None:
@@ -476,7 +481,7 @@ class AccountCoordinator(DataUpdateCoordinator[AccountData]):
     def _plan_save(self) -> None:
         # not put off by what changes meanwhile: something that plays changes all the time
         if "cache" not in self._timers:
-            self._after("cache", CACHE_DELAY, self._save_soon)
+            self._timers.after("cache", CACHE_DELAY, self._save_soon)
 
     @callback
     def _save_soon(self) -> None:

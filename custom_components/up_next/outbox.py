@@ -7,15 +7,15 @@ repeated where it is not (scrobbling.md section 8.9).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 import contextlib
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from enum import StrEnum
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 import logging
 import random
 from typing import Final, Protocol
 
+from .queued import OutboxEntry, State, hasty, superseded, undoes, undone
 from .trackers.errors import (
     AccessDenied,
     LimitReached,
@@ -27,7 +27,9 @@ from .trackers.errors import (
     Unsure,
 )
 from .trackers.tracker import QueuedWrite, Tracker
-from .writes import Outcome, Receipt, Scrobble, ScrobbleAction, Write, keeps, supersedes
+from .writes import Outcome, Receipt, Scrobble, ScrobbleAction, Write, keeps
+
+__all__ = ["Listener", "Outbox", "OutboxEntry", "OutboxStore", "State"]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -38,28 +40,7 @@ ANSWERED_ATTEMPTS: Final = 5
 KEEP: Final = timedelta(days=30)
 """A write that could not be delivered for so long is set aside; what tells of the present is worth less (`keeps`)."""
 TOO_LATE: Final = Receipt(outcome=Outcome.REFUSED, reason="too_late")
-
-
-class State(StrEnum):
-    """Where a write stands. `SENDING` found at start-up means that the process ended in between: unsure."""
-
-    PENDING = "pending"
-    SENDING = "sending"
-    UNSURE = "unsure"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutboxEntry:
-    """A stored write. `reason` and `placeholders` (a translation key under "exceptions") tell why it failed."""
-
-    id: int
-    write: Write
-    created_at: datetime
-    state: State = State.PENDING
-    attempts: int = 0
-    reason: str | None = None
-    placeholders: Mapping[str, str] = field(default_factory=dict)
+DONE: Final = Receipt(outcome=Outcome.DONE)
 
 
 class OutboxStore(Protocol):
@@ -122,6 +103,8 @@ class Outbox:
         """When sending failed last."""
         self._waits_for = 0
         """The entry that `_not_before` was set for; 0: it holds for all."""
+        self._in_turn_until = datetime.min.replace(tzinfo=UTC)
+        """Until then (UTC) nothing is sent out of turn."""
         self._answered: dict[int, int] = {}
         """How often the service answered an entry with an error of its own."""
         self._singly_until = 0
@@ -234,9 +217,14 @@ class Outbox:
             while self._pending and not self._halted:
                 if self._not_before is not None:
                     if (pause := (self._not_before - self._now()).total_seconds()) > 0:
-                        return pause
+                        sooner = await self._overtake()
+                        if sooner is None:
+                            return pause
+                        if sooner > 0:
+                            return min(pause, sooner)
+                        continue
                     self._not_before = None
-                await self._send_batch()
+                await self._send_batch(self._next_batch())
                 await self._tidy()
             return None
 
@@ -269,32 +257,50 @@ class Outbox:
     async def _tidy(self) -> None:
         """Give up what is not worth sending any more: it came too late, or something newer says it all."""
         late = [entry for entry in self._pending if self._is_late(entry)]
-        gone = {entry.id for entry in late}
-        playing = [e for e in self._pending if isinstance(e.write, Scrobble)]
-        superseded = [
-            entry
-            for index, entry in enumerate(playing)
-            if entry.id not in gone
-            and any(supersedes(e.write, entry.write) for e in playing[index + 1 :])
-        ]
-        if late or superseded:
+        if gone := late + [e for e in superseded(self._pending) if e not in late]:
             _LOGGER.debug(
                 "%s need not hear of %d write(s) any more",
                 self._tracker.name,
-                len(late) + len(superseded),
+                len(gone),
             )
-            await self._settle([(entry, TOO_LATE) for entry in late + superseded])
+            await self._settle([(entry, TOO_LATE) for entry in gone])
+        for play, removal in undone(self._pending):
+            _LOGGER.debug("%s need not hear of an undone play", self._tracker.name)
+            await self._settle([(play, TOO_LATE), (removal, DONE)], for_good=True)
 
     def _is_late(self, entry: OutboxEntry) -> bool:
         """Say whether an entry is not worth even a first attempt. What is kept for long gets its attempt first."""
         keep = keeps(entry.write)
         return keep < KEEP and self._now() - entry.created_at > keep
 
-    async def _send_batch(self) -> None:
+    async def _overtake(self) -> float | None:
+        """Send what plays now, though the service fails to carry out what was asked before.
+
+        Returns the seconds to wait before that, None when there is nothing. How it fares changes nothing for what it
+        overtakes: that is tried again in its own time.
+        """
+        if self._offline or not self._waits_for or self._not_before is None:
+            return None
+        if (entry := hasty(self._pending)) is None:
+            return None
+        if (pause := (self._in_turn_until - self._now()).total_seconds()) > 0:
+            return pause
+        waits_for, not_before = self._waits_for, self._not_before
+        await self._send_batch([entry])
+        if self._not_before != not_before:
+            self._in_turn_until = self._not_before
+            self._not_before = max(not_before, self._not_before)
+            self._waits_for = waits_for
+        await self._tidy()
+        return 0.0
+
+    def _next_batch(self) -> list[OutboxEntry]:
         writes = [entry.write for entry in self._pending]
         singly = self._pending[0].id <= self._singly_until
         count = 1 if singly else self._tracker.combine(writes)
-        batch = self._pending[: max(1, count)]
+        return self._pending[: max(1, count)]
+
+    async def _send_batch(self, batch: Sequence[OutboxEntry]) -> None:
         queued = [
             QueuedWrite(
                 write=entry.write,
@@ -394,11 +400,18 @@ class Outbox:
         changed = {entry.id: entry for entry in entries}
         self._pending = [changed.get(entry.id, entry) for entry in self._pending]
 
-    async def _settle(self, settled: Sequence[tuple[OutboxEntry, Receipt]]) -> None:
+    async def _settle(
+        self,
+        settled: Sequence[tuple[OutboxEntry, Receipt]],
+        *,
+        for_good: bool = False,
+    ) -> None:
         """Close entries: forget them, or set aside what was refused with nobody waiting to hear of it.
 
-        What tells of something that is over by now is never set aside: a person could do nothing about it.
+        What tells of something that is over by now is never set aside: a person could do nothing about it. Nor is
+        anything when it is `for_good`.
         """
+        settled = [*settled, *self._in_vain(settled)]
         failed = [
             replace(
                 entry,
@@ -410,6 +423,7 @@ class Outbox:
             if receipt.outcome in (Outcome.NOT_FOUND, Outcome.REFUSED)
             and not self._is_heard(entry)
             and not _passes(entry.write)
+            and not for_good
         ]
         set_aside = {entry.id for entry in failed}
         await self._store.update(failed)
@@ -431,6 +445,23 @@ class Outbox:
                 _LOGGER.debug("Forgotten by %s: %s", self._tracker.name, receipt.reason)
             if (future := self._waiting.get(entry.id)) and not future.done():
                 future.set_result(receipt)
+
+    def _in_vain(
+        self, settled: Sequence[tuple[OutboxEntry, Receipt]]
+    ) -> list[tuple[OutboxEntry, Receipt]]:
+        """Close what takes back a play that added nothing: what there is was there before it."""
+        closed = {entry.id for entry, _ in settled}
+        found: list[tuple[OutboxEntry, Receipt]] = []
+        for entry, receipt in settled:
+            if receipt.outcome is not Outcome.ALREADY or receipt.plays:
+                continue
+            for later in self._pending:
+                if later.id > entry.id and undoes(later.write, entry.write):
+                    if later.id not in closed:
+                        closed.add(later.id)
+                        found.append((later, receipt))
+                    break
+        return found
 
     def _is_heard(self, entry: OutboxEntry) -> bool:
         future = self._waiting.get(entry.id)

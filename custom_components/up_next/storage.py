@@ -476,6 +476,14 @@ class TokensOnDisk:
             }
         )
 
+    async def replace(self, tokens: Tokens) -> None:
+        """Keep the tokens of a new sign-in; returns when they are on disk.
+
+        A refresh of the former ones that is under way ends first: what it brings must not replace these.
+        """
+        async with self.lock:
+            await self.save(tokens)
+
     async def remove(self) -> None:
         """Forget the tokens."""
         await self._store.async_remove()

@@ -360,7 +360,7 @@ async def test_accounts_without_dates(
     service.requests.clear()
     for given in ("unknown", "released", "2020-01-01 10:00"):
         assert await refusal("mark_watched", **episode, watched_at=given) == (
-            f"ServiceValidationError: The service of {entry.title} only takes what was"
+            f"ServiceValidationError: The service of {entry.title} takes only what was"
             " watched just now. Leave watched_at out"
         )
     assert "does not keep more than one play" in await refusal(

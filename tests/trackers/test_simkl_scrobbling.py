@@ -491,6 +491,118 @@ async def test_titles_simkl_does_not_know(account: Open) -> None:
     assert plays(a) == before
 
 
+# namesakes -------------------------------------------------------------------------------------------------
+
+
+def without_ids(item: Playable) -> Playable:
+    """Return an item by its name alone."""
+    if isinstance(item, Episode):
+        return replace(item, ids=Ids(), show=replace(item.show, ids=Ids()))
+    return replace(item, ids=Ids())
+
+
+def stranger_of(a: Account) -> CatalogueMovie:
+    """Return a movie that is in nobody's library."""
+    return next(m for m in reversed(a.service.catalogue.movies) if not a.entry(m))
+
+
+@pytest.mark.parametrize("started", [False, True])
+@pytest.mark.parametrize(
+    "ids", [Ids(), Ids.of(imdb="tt9999999"), Ids.of(letterboxd="x"), Ids.of(tmdb=9)]
+)
+async def test_a_namesake_is_never_counted(
+    account: Open, ids: Ids, started: bool
+) -> None:
+    """By a name alone Simkl takes any title of that name: the remake, for one."""
+    a = await account(movies=60, watched=20)
+    remake = stranger_of(a)
+    old = Movie(title=remake.title, year=remake.year - 30, ids=ids, runtime=5400)
+    before = a.service.state()
+    if started:
+        await tell(a, old, START, progress=1)
+    for progress in (95.0, 50.0):
+        receipt = await tell(a, old, WATCHED, progress=progress)
+        assert (receipt.outcome, receipt.reason) == (Outcome.NOT_FOUND, "not_found")
+    late = timedelta(hours=3)
+    receipt = await tell(a, old, WATCHED, at=a.service.clock.now() - late)
+    assert receipt.outcome is Outcome.NOT_FOUND
+    a.service.clock.advance(LOCK)
+    (receipt,) = await a.send(CheckIn(item=old))
+    assert receipt.outcome is Outcome.NOT_FOUND
+    after = a.service.state()
+    assert (after["plays"], after["watching"]) == (before["plays"], before["watching"])
+    assert not a.entry(remake)
+
+
+@pytest.mark.parametrize("started", [False, True])
+async def test_a_name_that_one_title_has_is_looked_up_once(
+    account: Open, started: bool
+) -> None:
+    a = await account(movies=60, watched=20)
+    movie = stranger_of(a)
+    item = without_ids(movie_item(movie))
+    assert isinstance(item, Movie)
+    item = replace(item, title=item.title.upper())
+    paths: list[str] = []
+    for action in (START, PAUSE, START, WATCHED) if started else (WATCHED,):
+        receipt = await tell(a, item, action)
+        assert receipt.outcome is Outcome.DONE
+        paths += a.paths()
+    assert paths.count("GET /search/movie") == 1
+    assert a.entry(movie).watched
+    assert a.service.count("/redirect") == 0
+
+
+async def test_an_episode_by_its_names(account: Open) -> None:
+    a = await account(shows=60)
+    show = next(s for s in a.service.catalogue.shows if not s.anime and not a.entry(s))
+    item = without_ids(episode_item(show, 1, 1))
+    receipt = await tell(a, item, WATCHED)
+    assert receipt.outcome is Outcome.DONE
+    assert a.entry(show).watched
+    twin = a.service.catalogue.shows[
+        0 if a.service.catalogue.shows[0] is not show else 1
+    ]
+    twin.title, twin.year = "Twins", 1999
+    another = next(s for s in a.service.catalogue.shows if s not in (show, twin))
+    another.title, another.year = "Twins", 1999
+    assert isinstance(item, Episode)
+    either = replace(item, show=replace(item.show, title="Twins", year=1999))
+    count = plays(a)
+    receipt = await tell(a, either, WATCHED, viewing="two")
+    assert receipt.outcome is Outcome.NOT_FOUND
+    assert plays(a) == count
+
+
+async def test_ids_that_simkl_confirmed_are_not_asked_about(account: Open) -> None:
+    a = await account(movies=60, watched=20)
+    movie = stranger_of(a)
+    item = movie_item(movie, "imdb")
+    paths: list[str] = []
+    for action in (START, WATCHED):
+        assert (await tell(a, item, action)).outcome is Outcome.DONE
+        paths += a.paths()
+    assert paths == ["POST /scrobble/start", "POST /scrobble/stop"]
+
+
+async def test_ids_of_another_kind_of_title(account: Open) -> None:
+    a = await account(movies=60, watched=20)
+    show, episode = following(a)
+    movie = stranger_of(a)
+    wrong = Movie(title=show.title, year=show.year, ids=Ids.of(imdb=show.ids["imdb"]))
+    receipt = await tell(a, wrong, WATCHED)
+    assert receipt.outcome is Outcome.NOT_FOUND
+    item = Episode(
+        show=Show(
+            title=movie.title, year=movie.year, ids=Ids.of(imdb=movie.ids["imdb"])
+        ),
+        season=episode.season,
+        number=episode.number,
+    )
+    receipt = await tell(a, item, WATCHED, viewing="two")
+    assert receipt.outcome is Outcome.NOT_FOUND
+
+
 @pytest.mark.parametrize("reply", ["{}", "null", "[]", '{"action":"start","id":0}'])
 async def test_a_success_that_names_nothing_is_none(account: Open, reply: str) -> None:
     a = await account()

@@ -22,10 +22,11 @@ from custom_components.up_next.trackers.errors import (
     Unavailable,
 )
 from custom_components.up_next.trackers.transport import Transport
+from custom_components.up_next.writes import MarkUnwatched, MarkWatched
 from simulators.service import Fault
 from simulators.trakt import Trakt as Service
 
-from .trakt_help import House, caught_up, enter, lagging
+from .trakt_help import House, caught_up, enter, episode, lagging
 
 
 @pytest.fixture(autouse=True)
@@ -187,6 +188,54 @@ async def test_two_plays_in_one_minute_are_both_seen(house: House) -> None:
     advance(house, seconds=70)
     await house.refresh()
     assert house.unwatched() == house.service.state()["unwatched"]
+
+
+async def test_what_we_changed_is_read_though_no_marker_moved(house: House) -> None:
+    """Two of our own writes in one minute look like one to the markers."""
+    await house.refresh()
+    which, left = lagging(house.service)
+    advance(house, minutes=5)
+    advance(house, seconds=65 - house.service.clock.now().second)
+    before = house.unwatched()
+    mark = MarkWatched(
+        item=episode(which, left[0]), watched_at=house.service.clock.now()
+    )
+    await house.send(mark)
+    await house.refresh()
+    assert house.unwatched() == before - 1
+    advance(house, seconds=10)
+    await house.send(MarkUnwatched(item=mark.item))
+    # a refresh that fails leaves it to the next
+    house.service.faults = [Fault(kind="status", status=503, match="history", times=9)]
+    with pytest.raises(Unavailable):
+        await house.refresh()
+    house.service.faults.clear()
+    await house.refresh()
+    assert house.unwatched() == before
+    since = len(house.service.requests)
+    await house.refresh()
+    assert "GET /sync/history" not in house.paths(since)
+
+
+async def test_what_was_read_is_settled_when_progress_caught_up(house: House) -> None:
+    """Until then nobody can be sure that a count knows of what was just written."""
+    first = await house.tracker.refresh(None)
+    assert first.settled
+    which, left = lagging(house.service)
+    advance(house, minutes=5)
+    house.service.account.stale = 9
+    house.service.watch(which.ids["trakt"], left[0].season, left[0].number)
+    second = await house.tracker.refresh(first.library)
+    assert not second.settled
+    assert second.while_fed is not None
+    assert 30 <= second.while_fed <= 65
+    advance(house, seconds=20)
+    third = await house.tracker.refresh(second.library)
+    assert third.settled
+    advance(house, minutes=2)
+    fourth = await house.tracker.refresh(third.library)
+    # something was watched lately, so more may be soon; by our own players that would be known
+    assert (fourth.next_in, fourth.while_fed) == (60, 300)
 
 
 async def test_many_plays_at_once_are_read_through_up_next(house: House) -> None:

@@ -408,11 +408,23 @@ async def test_a_write_is_seen_by_the_next_refresh(account: Account) -> None:
     assert len(after.watchlist) == len(library.watchlist) + 1
 
 
+async def test_taking_a_play_back_takes_the_mark(account: Account) -> None:
+    """The server tells no plays apart."""
+    show = account.begun()
+    (episode, *_) = account.left(show)
+    item = episode_of(show, episode)
+    assert (await account.send(watched(item)))[0].outcome is Outcome.DONE
+    assert account.plays(show, episode.season, episode.number)
+    assert (await account.send(RemovePlays(item=item)))[0].outcome is Outcome.DONE
+    assert not account.plays(show, episode.season, episode.number)
+    assert (await account.send(RemovePlays(item=item)))[0].outcome is Outcome.ALREADY
+
+
 async def test_what_v1_can_not_write(account: Account) -> None:
     movie = movie_of(account, 500_000)
     show = show_of(account.begun())
     writes: list[Write] = [
-        RemovePlays(item=movie),
+        RemovePlays(item=movie, play_ids=("7",)),
         Rate(item=movie, rating=7),
         SetProgress(item=movie, progress=50),
         ClearProgress(item=movie),

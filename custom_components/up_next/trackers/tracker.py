@@ -173,10 +173,16 @@ class TrackerContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refresh:
-    """A library, and in how many seconds to ask again. The library is `previous` itself when nothing moved."""
+    """A library, and in how many seconds to ask again. The library is `previous` itself when nothing moved.
+
+    `while_fed` takes the place of `next_in` where our own players tell what plays now; None: it is all the same.
+    `settled` is False while the library may not show yet what was written before it was read.
+    """
 
     library: Library
     next_in: float
+    while_fed: float | None = None
+    settled: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

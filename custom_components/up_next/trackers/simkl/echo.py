@@ -49,18 +49,26 @@ class Echo(DataClassDictMixin):
 
     def means(self, item: Movie | Episode) -> bool:
         """Say whether this is about `item`, as far as it can be told: False when nothing was matched."""
-        block = self.show or self.anime if isinstance(item, Episode) else None
-        if isinstance(item, Movie):
-            # movies among the anime come under either name
-            block = self.movie or (self.anime if self.episode is None else None)
+        block = self._block(item)
         if block is None:
             return False
-        sent = item.show.ids if isinstance(item, Episode) else item.ids
+        sent = _ids(item)
         # an anime is one title of several that share what TVDB and TMDB call a show
         names = NATIVE if self.anime is not None else frozenset(MATCHED)
         if _contradict(sent, block.ids, names):
             return False
         return isinstance(item, Movie) or self._is_episode(item)
+
+    def proves(self, item: Movie | Episode) -> bool:
+        """Say whether it was matched by an id of the title, not by its name."""
+        block = self._block(item)
+        return block is not None and block.ids.shares(_ids(item)) and self.means(item)
+
+    def _block(self, item: Movie | Episode) -> Title | None:
+        if isinstance(item, Episode):
+            return self.show or self.anime
+        # movies among the anime come under either name
+        return self.movie or (self.anime if self.episode is None else None)
 
     def _is_episode(self, item: Episode) -> bool:
         found = self.episode
@@ -76,6 +84,11 @@ class Echo(DataClassDictMixin):
                 (found.season, count),
             )
         return self.anime is not None or meant == (found.season, count)
+
+
+def _ids(item: Movie | Episode) -> Ids:
+    """Return the ids of the movie, or of the show."""
+    return item.show.ids if isinstance(item, Episode) else item.ids
 
 
 def _contradict(sent: Ids, told: Ids, names: frozenset[str]) -> bool:

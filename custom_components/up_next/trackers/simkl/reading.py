@@ -478,3 +478,9 @@ def _first_aired(
         return row.date
     # the day has begun, the episode has not aired yet: within the day, nobody says when
     return max(row.date + timedelta(days=1), now + timedelta(minutes=1))
+
+
+def title_key(item: Movie | Episode) -> str | None:
+    """Return the Simkl id of the movie, or of the show."""
+    ids = item.show.ids if isinstance(item, Episode) else item.ids
+    return ids.get("simkl")

@@ -11,17 +11,18 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from ...library import Play
-from ...media import Episode, Movie
+from ...media import Episode, Movie, Show
 from ...writes import CheckIn, MarkWatched, Outcome, Receipt, Scrobble, ScrobbleAction
 from ..errors import BadAnswer, NotFound, Refused, Unsure
 from ..tracker import QueuedWrite
 from ..transport import Values
 from .api import Api, WriteLocked
 from .echo import Echo
-from .planning import as_known, last_watched, was_watched
+from .planning import as_known, is_anime_elsewhere, last_watched, was_watched
 from .sending import Sender
 from .writing import (
     ALREADY,
+    MATCHED,
     NOT_FOUND,
     REWATCH,
     Plan,
@@ -44,6 +45,10 @@ RESERVE: Final = 0.1
 """Share of the daily allowance that is kept from starts and pauses."""
 RESERVED: Final = 50
 """The same in requests, where the allowance is not known."""
+COUNTING: Final = frozenset({ScrobbleAction.WATCHED})
+"""What adds a play at once."""
+REMEMBERED: Final = 100
+"""So many items are remembered as known to Simkl; each costs a request or two to find out."""
 PAID: Final = frozenset({"pro", "vip"})
 """The plans that record another viewing of the same item."""
 ALLOW_REWATCH: Final[Values] = {"allow_rewatch": "yes"}
@@ -63,6 +68,8 @@ class Scrobbler:
         """The viewing that Simkl takes to be going on."""
         self._mismatched: set[tuple[str, Movie | Episode]] = set()
         """Viewings whose start was taken for something else: their end would count for that."""
+        self._met: dict[Movie | Episode, Movie | Episode] = {}
+        """Items that Simkl is known to match as they are meant, with the ids to send."""
 
     async def send(self, queued: QueuedWrite) -> Receipt:
         """Carry out one. Raises WriteLocked before Simkl would refuse it: something newer may come meanwhile."""
@@ -103,8 +110,7 @@ class Scrobbler:
 
     async def _scrobble(self, queued: QueuedWrite, write: Scrobble) -> Receipt:
         self._wait_for_lock()
-        item = as_known(write.item, self._tracker.library)
-        assert isinstance(item, (Movie, Episode))
+        item = await self._meant(write.item, counts=write.action in COUNTING)
         match write.action:
             case ScrobbleAction.START:
                 percent = _told(write, item.runtime)
@@ -125,7 +131,39 @@ class Scrobbler:
             return ALREADY
         if not echo.means(item):
             return self._mismatch(write)
+        if echo.proves(item):
+            self._remember(write.item, item)
         return Receipt(outcome=Outcome.DONE)
+
+    async def _meant(self, item: Movie | Episode, *, counts: bool) -> Movie | Episode:
+        """Return an item with the ids to send. Raises NotFound for one that Simkl could only guess.
+
+        What only starts or pauses may be guessed wrong if it has ids: the reply tells that. What `counts` may not, as
+        then it is too late.
+        """
+        if (met := self._met.get(item)) is not None:
+            return met
+        known = as_known(item, self._tracker.library)
+        assert isinstance(known, (Movie, Episode))
+        title = known.show if isinstance(known, Episode) else known
+        if title.ids.get("simkl") is not None or (
+            not counts and any(title.ids.get(namespace) for namespace in MATCHED)
+        ):
+            return known
+        if isinstance(title, Show) and is_anime_elsewhere(self._tracker.library, title):
+            return known
+        found = await self._tracker.titles.confirmed(title)
+        if isinstance(known, Episode) and isinstance(found, Show):
+            known = replace(known, show=found)
+        elif isinstance(found, Movie):
+            known = found
+        self._remember(item, known)
+        return known
+
+    def _remember(self, item: Movie | Episode, met: Movie | Episode) -> None:
+        if len(self._met) >= REMEMBERED:
+            self._met.clear()
+        self._met[item] = met
 
     def _mismatch(self, write: Scrobble) -> Receipt:
         self._mismatched.add((write.viewing, write.item))
@@ -136,8 +174,7 @@ class Scrobbler:
         if write.viewing != self._started or write.action is ScrobbleAction.START:
             return
         self._wait_for_lock()
-        item = as_known(write.item, self._tracker.library)
-        assert isinstance(item, (Movie, Episode))
+        item = await self._meant(write.item, counts=False)
         echo = await self._api.scrobble("stop", scrobble_body(item, 0.0))
         self._started = None
         if echo is not None and echo.id:
@@ -231,8 +268,7 @@ class Scrobbler:
 
     async def _check_in(self, write: CheckIn) -> Receipt:
         self._wait_for_lock()
-        item = as_known(write.item, self._tracker.library)
-        assert isinstance(item, (Movie, Episode))
+        item = await self._meant(write.item, counts=True)
         echo = await self._api.scrobble("checkin", scrobble_body(item))
         self._started = None
         if echo is None:

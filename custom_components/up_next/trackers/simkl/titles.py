@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 import re
 from typing import Final
 
@@ -16,6 +17,8 @@ from .reading import Builder
 
 _PAGE_OF: Final = re.compile(r"/(tv|anime|movies)/(\d+)(?:/|$)")
 _REDIRECTS: Final = ("imdb", "tvdb", "mal", "anidb", "anilist", "tmdb")
+NAMESAKES: Final = 50
+"""So many results of a search are looked through for titles of one name."""
 _SEARCHED: Final = (
     (MediaType.MOVIE, "movie"),
     (MediaType.SHOW, "tv"),
@@ -50,6 +53,36 @@ class Titles:
                 return word, page
         raise NotFound(f"no title {key}")
 
+    async def confirmed(self, title: Movie | Show) -> Movie | Show:
+        """Return a title that Simkl will not have to guess, with more ids if need be. Raises NotFound.
+
+        What Simkl does not know by any id it matches by name, and any namesake will do.
+        """
+        if title.ids.get("simkl") is not None:
+            return title
+        if any(title.ids.get(namespace) for namespace in _REDIRECTS):
+            kind = "movie" if isinstance(title, Movie) else "tv"
+            word, _ = await self.redirect(title.ids, kind)
+            if word != "anime" and (word == "movies") is not isinstance(title, Movie):
+                raise NotFound(f"{title.title}: these are the ids of something else")
+            return title
+        return await self._named(title)
+
+    async def _named(self, title: Movie | Show) -> Movie | Show:
+        """Find the one title of this name and year. Anime has to have ids: by its name a season can't be told."""
+        if not _plain(title.title) or title.year is None:
+            raise NotFound("no name and year")
+        word = "movie" if isinstance(title, Movie) else "tv"
+        found = [
+            row.ids
+            for row in await self._rows(word, title.title, NAMESAKES)
+            if row.year == title.year
+            and _plain(title.title) in (_plain(row.title), _plain(row.title_en))
+        ]
+        if len(found) != 1:
+            raise NotFound(f"{len(found)} titles of this name and year")
+        return replace(title, ids=title.ids.merged(found[0]))
+
     async def search(self, query: Query) -> Sequence[Candidate]:
         """Search by ids, else by text: one request for each kind of title."""
         if query.ids:
@@ -59,17 +92,17 @@ class Titles:
             return []
         found: list[Candidate] = []
         for word in words:
-            params: Values = {"q": query.text, "limit": min(50, max(1, query.limit))}
-            rows = await self._api.read(f"search/{word}", list_decoder(Found), params)
-            found += [
-                Candidate(item=self._found(word, row))
-                for row in rows
-                if row.title and row.ids
-            ]
+            rows = await self._rows(word, query.text, query.limit)
+            found += [Candidate(item=self._found(word, row)) for row in rows]
         if query.year is not None:
             # a stable sort: the service's order within the year and outside it
             found.sort(key=lambda c: getattr(c.item, "year", None) != query.year)
         return found[: query.limit]
+
+    async def _rows(self, word: str, text: str, limit: int) -> list[Found]:
+        params: Values = {"q": text, "limit": min(50, max(1, limit))}
+        rows = await self._api.read(f"search/{word}", list_decoder(Found), params)
+        return [row for row in rows if row.title and row.ids]
 
     def _found(self, word: str, row: Found) -> Movie | Show:
         title = Title(
@@ -99,3 +132,8 @@ class Titles:
                 page, anime=word == "anime" or page.type == "anime"
             )
         return [Candidate(item=item)] if item.type in query.types else []
+
+
+def _plain(name: str | None) -> str:
+    """Leave nothing of a name but letters and digits."""
+    return "".join(sign for sign in (name or "").casefold() if sign.isalnum())

@@ -1,12 +1,10 @@
-"""Simkl as a tracker: one request while nothing moves, deltas when something did, writes in batches."""
+"""Simkl as a tracker: what it can do, a show's episodes, and the history."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-import logging
 from typing import Final
 
 from ...account import Account, Capability, Quota
@@ -21,7 +19,7 @@ from ...library import (
 )
 from ...media import Episode, Ids, MediaItem, Movie, Season, Show
 from ...writes import Receipt, Scrobble, ScrobbleAction, Write
-from ..errors import BadAnswer, NotFound, TrackerError, Unavailable
+from ..errors import BadAnswer, NotFound, Unavailable
 from ..oauth import DeviceSignIn
 from ..tracker import (
     Candidate,
@@ -37,56 +35,22 @@ from ..tracker import (
     Tracker,
     TrackerContext,
 )
-from .api import SITE, WRITE_SCOPE, Api, SimklSignIn, TooMany
-from .history import History, all_plays, since
-from .payloads import (
-    ListedEpisode,
-    Paused,
-    Settings,
-    activities,
-    decoder,
-    list_decoder,
-    moment,
-)
-from .planning import dropped_movies
-from .reading import (
-    Builder,
-    Calendar,
-    Dates,
-    Rows,
-    airings,
-    calendar_index,
-    details,
-    newest_plays,
-    playbacks,
-    totals,
-    watchlist,
-    with_former,
-)
+from .api import SITE, WRITE_SCOPE, Api, SimklSignIn
+from .history import History, all_plays
+from .payloads import ListedEpisode, Settings, decoder, list_decoder
+from .reading import Builder, Dates, details, title_key
+from .refreshing import Refresher
 from .scrobbling import Scrobbler
 from .sending import Sender
 from .titles import Titles
 from .writing import combined
 
-_LOGGER = logging.getLogger(__name__)
-
 POLL: Final = 1800.0
 """Seconds; 48 requests a day of 500, which the user's other apps share (section 6.5)."""
 FLOOR: Final = 900.0
-CALENDAR_LIFE: Final = timedelta(hours=6)
 RECENT: Final = timedelta(days=30)
 PAGE: Final = 1000
 KINDS: Final = ("shows", "movies", "anime")
-LISTS: Final = frozenset({"plantowatch", "watching", "completed", "hold", "dropped"})
-OF_NO_USE: Final = frozenset({"rated_at"})
-"""Markers whose change shows nothing new here: libraries hold no ratings."""
-PULL: Final[Mapping[str, str]] = {
-    "extended": "full",
-    "episode_watched_at": "yes",
-    "next_watch_info": "yes",
-}
-LESS: Final[Mapping[str, str]] = {"next_watch_info": "yes"}
-PREFIX: Final = "at."
 WRITING: Final = (
     Capability.MARK_WATCHED
     | Capability.MARK_DATED
@@ -149,8 +113,15 @@ class Simkl(Tracker):
         self._history = History(context, self._api, self._builder)
         self._sender = Sender(self, self._api, self._history)
         self._scrobbler = Scrobbler(self, self._api, self._sender)
+        self._refresher = Refresher(
+            context,
+            self._api,
+            self._builder,
+            self._history,
+            account=self.account,
+            lists=",".join(sorted(context.chosen(self.options[0]))),
+        )
         self._library: Library | None = None
-        self._calendar: Calendar | None = None
         self._wrote = False
 
     @property
@@ -197,26 +168,12 @@ class Simkl(Tracker):
 
     async def refresh(self, previous: Library | None) -> Refresh:
         self._library = previous
-        # read before the pulls that it anchors: what changes meanwhile comes again next time
-        marks = await self._api.read("sync/activities", activities)
-        if previous is None or f"{PREFIX}all" not in previous.markers:
-            library = await self._first(marks)
-        elif _marks(previous) != marks:
-            library = await self._changes(previous, marks)
-        else:
-            library = previous
-        if library.markers.get("lists") != self._lists:
-            library = await self._relist(library)
-        library = await self._with_calendar(library, previous)
+        library = await self._refresher.refresh(previous)
         if (can := await self._can()) != library.account.can:
             library = replace(library, account=replace(library.account, can=can))
         moved = library is not previous or self._wrote
         self._library, self._wrote = library, False
         return Refresh(library=library, next_in=self._next_in(moved=moved))
-
-    @property
-    def _lists(self) -> str:
-        return ",".join(sorted(self.context.chosen(self.options[0])))
 
     def _next_in(self, *, moved: bool) -> float:
         quota = self.quota
@@ -226,152 +183,6 @@ class Simkl(Tracker):
             if quota.remaining < quota.limit * 0.2:
                 return POLL * 2
         return FLOOR if moved else POLL
-
-    async def _first(self, marks: Mapping[str, str]) -> Library:
-        """Read everything: 6 requests that count (section 6.4, phase 1)."""
-        now = self.context.now()
-        rows = Rows()
-        for kind in ("shows", "movies", "anime"):
-            extra = {} if kind == "movies" else PULL
-            rows.update(await self._pull(f"sync/all-items/{kind}", extra, now))
-        paused = await self._api.read("sync/playback", list_decoder(Paused))
-        account = await self.account()
-        return Library(
-            account=account,
-            read_at=now,
-            shows=rows.shows,
-            movies=rows.movies,
-            watchlist=watchlist(rows.listed.values(), self._lists.split(",")),
-            playbacks=playbacks(paused, self._builder, now),
-            plays=tuple(await self._history.newest(rows)),
-            totals=totals(rows.shows, rows.movies),
-            markers=_markers(
-                marks, {"lists": self._lists, "dropped": _joined(rows.dropped)}
-            ),
-        )
-
-    async def _pull(self, path: str, extra: Mapping[str, str], now: datetime) -> Rows:
-        decode = self._builder.rows(now)
-        try:
-            return await self._api.read(path, decode, extra)
-        except TooMany:
-            # without single episodes; which ones were watched is asked when somebody opens a show
-            less = {k: v for k, v in extra.items() if k == "date_from"}
-            return await self._api.read(path, decode, {**LESS, **less})
-
-    async def _changes(self, previous: Library, marks: Mapping[str, str]) -> Library:
-        """Read what moved (section 6.4, phase 2). Nothing is kept unless every call succeeds."""
-        former = _marks(previous)
-        moved = {key for key, value in marks.items() if former.get(key) != value}
-        names = {key.partition(".")[2] for key in moved}
-        now = self.context.now()
-        library = previous
-        if names & LISTS or _unexplained(moved):
-            library = await self._delta(library, former.get("all", ""), now)
-        if "removed_from_list" in names:
-            library = await self._without_removed(library, now)
-        if "playback" in names:
-            paused = await self._api.read("sync/playback", list_decoder(Paused))
-            library = replace(library, playbacks=playbacks(paused, self._builder, now))
-        if "settings.all" in moved:
-            library = replace(library, account=await self.account())
-        notes = {k: v for k, v in library.markers.items() if not k.startswith(PREFIX)}
-        return replace(library, read_at=now, markers=_markers(marks, notes))
-
-    async def _delta(self, library: Library, anchor: str, now: datetime) -> Library:
-        extra = {**PULL, "include_all_episodes": "original", "date_from": since(anchor)}
-        rows = await self._pull("sync/all-items", extra, now)
-        shows, movies = dict(library.shows), dict(library.movies)
-        for key in rows.keys:
-            # an item may change its kind
-            former = shows.pop(key, None)
-            movies.pop(key, None)
-            if (row := rows.shows.get(key)) is not None:
-                given = frozenset(rows.dates.get(key, {}))
-                shows[key] = with_former(row, given, former)
-        movies |= rows.movies
-        kept = [
-            e for e in library.watchlist if e.item.ids.get("simkl") not in rows.keys
-        ]
-        plays = [p for p in library.plays if _key(p.item) not in rows.keys]
-        lists = library.markers.get("lists", "").split(",")
-        index = self._calendar or {}
-        touched = {key: row for key, row in shows.items() if key in rows.keys}
-        held = {
-            key: value for key, value in library.airings.items() if key not in rows.keys
-        }
-        fresh = airings(
-            touched, library.airings, index if self._calendar else None, now
-        )
-        return replace(
-            library,
-            shows=shows,
-            movies=movies,
-            watchlist=watchlist([*kept, *rows.listed.values()], lists),
-            plays=tuple(newest_plays([*plays, *rows.plays()])),
-            airings=held | fresh,
-            totals=totals(shows, movies),
-            markers={
-                **library.markers,
-                "dropped": _joined(
-                    (dropped_movies(library) - rows.keys) | rows.dropped
-                ),
-            },
-        )
-
-    async def _without_removed(self, library: Library, now: datetime) -> Library:
-        """Find out what vanished: no delta says it, an ids-only pull does by omission."""
-        params = {"extended": "simkl_ids_only"}
-        rows = await self._api.read("sync/all-items", self._builder.rows(now), params)
-        shows = {key: row for key, row in library.shows.items() if key in rows.keys}
-        movies = {key: row for key, row in library.movies.items() if key in rows.keys}
-        return replace(
-            library,
-            shows=shows,
-            movies=movies,
-            watchlist=tuple(
-                e for e in library.watchlist if e.item.ids.get("simkl") in rows.keys
-            ),
-            plays=tuple(p for p in library.plays if _key(p.item) in rows.keys),
-            airings={
-                key: value for key, value in library.airings.items() if key in rows.keys
-            },
-            totals=totals(shows, movies),
-        )
-
-    async def _relist(self, library: Library) -> Library:
-        """Build the watchlist anew after other lists were chosen; a list's rows come without the rest."""
-        decode = self._builder.rows(self.context.now())
-        rows = await self._api.read("sync/all-items/all/plantowatch", decode)
-        markers = {**library.markers, "lists": self._lists}
-        entries = watchlist(rows.listed.values(), self._lists.split(","))
-        return replace(library, watchlist=entries, markers=markers)
-
-    # airings --------------------------------------------------------------------------------------------------
-
-    async def _with_calendar(
-        self, library: Library, previous: Library | None
-    ) -> Library:
-        """Add what airs, from the calendar files: at most one set in six hours, outside every quota."""
-        now = self.context.now()
-        read_at = moment(library.markers.get("calendar_at"))
-        if read_at is not None and abs(now - read_at) < CALENDAR_LIFE:
-            return library
-        try:
-            tv, anime = await asyncio.gather(
-                self._api.data("calendar/v2/tv.json", calendar_index),
-                self._api.data("calendar/v2/anime.json", calendar_index),
-            )
-        except TrackerError as error:
-            # counts still rise with what is known; the next refresh tries again
-            _LOGGER.debug("Simkl's calendar can't be read: %s", error)
-            return library
-        self._calendar = {**tv, **anime}
-        found = await self.context.run(
-            airings, library.shows, library.airings, self._calendar, now
-        )
-        markers = {**library.markers, "calendar_at": now.isoformat()}
-        return replace(library, airings=found, markers=markers)
 
     # one show -------------------------------------------------------------------------------------------------
 
@@ -431,7 +242,7 @@ class Simkl(Tracker):
         dates = {
             (p.item.season, p.item.number): p.watched_at
             for p in self.library.plays
-            if isinstance(p.item, Episode) and _key(p.item) == key
+            if isinstance(p.item, Episode) and title_key(p.item) == key
         }
         if row.seen is not None:
             return parse_seen(row.seen), False, dates
@@ -535,33 +346,3 @@ def _passes(write: Write) -> bool:
 def _last_watched(item: tuple[str, ShowProgress]) -> float:
     at = item[1].last_watched_at
     return at.timestamp() if at else 0.0
-
-
-def _key(item: Movie | Episode) -> str | None:
-    ids = item.show.ids if isinstance(item, Episode) else item.ids
-    return ids.get("simkl")
-
-
-def _marks(library: Library) -> dict[str, str]:
-    size = len(PREFIX)
-    return {k[size:]: v for k, v in library.markers.items() if k.startswith(PREFIX)}
-
-
-def _markers(marks: Mapping[str, str], notes: Mapping[str, str]) -> dict[str, str]:
-    return {**{f"{PREFIX}{key}": value for key, value in marks.items()}, **notes}
-
-
-def _joined(keys: Iterable[str]) -> str:
-    return ",".join(sorted(keys))
-
-
-def _unexplained(moved: set[str]) -> bool:
-    """Say whether something moved for a reason that is not among the known ones."""
-    blocks = {
-        key.partition(".")[0]
-        for key in moved
-        if "." in key and not key.endswith(".all")
-    }
-    loose = {key.partition(".")[0] for key in moved if key.endswith(".all")}
-    loose -= {"settings", "custom_lists"}
-    return bool(loose - blocks)

@@ -35,6 +35,14 @@ MOST_PAGES: Final = 400
 """Nothing has more: 100,000 plays at 250 a page."""
 PACE: Final = Pace(parallel=4, write_gap=1.1)
 JSON_HEADERS: Final = {"Content-Type": "application/json"}
+CHANGES: Final[Mapping[str, frozenset[str]]] = {
+    "/sync/history": frozenset({"history"}),
+    "/sync/watchlist": frozenset({"watchlist"}),
+    "/sync/playback": frozenset({"playback"}),
+    "/users/hidden": frozenset({"hidden"}),
+    "/scrobble/stop": frozenset({"history", "playback"}),
+}
+"""Which parts of the library (`draft.SECTIONS`) a write changes, by the beginning of its path."""
 
 
 class Conflict(Refused):
@@ -84,6 +92,14 @@ def classify(answer: Answer) -> TrackerError | None:
         case _ if status < 400:
             return BadAnswer(f"{detail} redirect")
     return Refused(detail)
+
+
+def _changed_by(path: str) -> frozenset[str]:
+    """Return the parts of the library that a write may have changed."""
+    return next(
+        (parts for start, parts in CHANGES.items() if path.startswith(start)),
+        frozenset(),
+    )
 
 
 def _conflict(answer: Answer, detail: str) -> Conflict:
@@ -278,6 +294,8 @@ class Api:
         )
         self.wrote_at: datetime = datetime.min.replace(tzinfo=UTC)
         """When this account was last changed by us (UTC)."""
+        self.changed: set[str] = set()
+        """The parts of the library (`draft.SECTIONS`) that we changed since they were read."""
         self._writing = asyncio.Lock()
         self._answered = float("-inf")
 
@@ -353,3 +371,4 @@ class Api:
             finally:
                 self._answered = loop.time()
                 self.wrote_at = self.context.now()
+                self.changed |= _changed_by(path)

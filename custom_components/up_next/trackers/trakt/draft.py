@@ -139,6 +139,11 @@ class Draft:
         ]
         return min(times, default=None)
 
+    @property
+    def settled(self) -> bool:
+        """Say whether the counts are sure to know of every play that the history does (trakt-api #773)."""
+        return not self.markers.get("stale") and self.time("settle.count") is None
+
     # hidden shows ---------------------------------------------------------------------------------------------
 
     def concealed(self) -> set[str]:

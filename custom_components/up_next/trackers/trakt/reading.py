@@ -6,7 +6,7 @@ The order of business and its price are told in docs/trackers/trakt.md.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 import logging
@@ -19,8 +19,8 @@ from ..errors import BadAnswer, NotFound, TrackerError
 from ..tracker import Refresh
 from .api import Api, needs_plan
 from .convert import Converter
-from .counting import MOST_TOUCHED, Counter, Overlay, busy
-from .draft import VERSION, Draft, parse
+from .counting import MOST_TOUCHED, Counter, Overlay
+from .draft import VERSION, Draft
 from .payloads import (
     CalendarRow,
     HiddenRow,
@@ -37,6 +37,7 @@ from .payloads import (
     decode_watching,
     decode_watchlist,
 )
+from .rhythm import next_in, while_fed
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -52,8 +53,6 @@ REST_AFTER_WRITE: Final = 8.0
 """Seconds; progress reads are stale for a while after a write (trakt-api #773)."""
 LOOK_AGAIN: Final = timedelta(seconds=15)
 GAPS_A_TURN: Final = 5
-PLAYING, USUAL, QUIET = 30.0, 60.0, 300.0
-"""Seconds until the next refresh: while something plays, usually, and when nothing was watched for an hour."""
 
 
 @dataclass(slots=True)
@@ -119,9 +118,20 @@ class Reader:
             # what was cached by an older version knows less of what can be done
             draft.account = replace(draft.account, can=self._may)
         draft.watching = watching
-        await self._update(draft, activities, now)
+        # of a second change within a minute the markers say nothing
+        changed, self._api.changed = self._api.changed, set()
+        try:
+            await self._update(draft, activities, now, changed)
+        except BaseException:
+            self._api.changed |= changed
+            raise
         library = draft.finish(previous, now)
-        return Refresh(library=library, next_in=_next_in(draft, activities, now))
+        return Refresh(
+            library=library,
+            next_in=next_in(draft, activities, now),
+            while_fed=while_fed(draft, now),
+            settled=draft.settled,
+        )
 
     async def _rest(self) -> None:
         since = (self._api.context.now() - self._api.wrote_at).total_seconds()
@@ -129,8 +139,13 @@ class Reader:
             await self._api.context.sleep(REST_AFTER_WRITE - since)
 
     async def _update(
-        self, draft: Draft, activities: Mapping[str, str], now: datetime
+        self,
+        draft: Draft,
+        activities: Mapping[str, str],
+        now: datetime,
+        changed: Collection[str],
     ) -> None:
+        """Read what moved, and what we `changed` ourselves."""
         if draft.due("settings", activities, now):
             draft.account = await self.read_account()
             draft.read("settings", activities, now)
@@ -138,11 +153,11 @@ class Reader:
             draft.markers.pop("vip_only", None)
             draft.note("up_next_refused", None)
         hidden_moved = False
-        if draft.due("hidden", activities, now):
+        if "hidden" in changed or draft.due("hidden", activities, now):
             hidden_moved = await self._hidden(draft, now)
             draft.read("hidden", activities, now)
         delta = Delta()
-        if draft.due("history", activities, now):
+        if "history" in changed or draft.due("history", activities, now):
             delta = await self._history(draft, moved=draft.moved("history", activities))
             draft.read("history", activities, now)
         first = draft.time("counted") is None
@@ -162,20 +177,25 @@ class Reader:
         if turn or hidden_moved:
             await self._calendar(draft, now)
         _add_caught_up(draft, now)
-        await self._lists_of(draft, activities, now)
+        await self._lists_of(draft, activities, now, changed)
 
     async def _lists_of(
-        self, draft: Draft, activities: Mapping[str, str], now: datetime
+        self,
+        draft: Draft,
+        activities: Mapping[str, str],
+        now: datetime,
+        changed: Collection[str],
     ) -> None:
         lists = " ".join(sorted(self._lists))
         if (
-            draft.due("watchlist", activities, now)
+            "watchlist" in changed
+            or draft.due("watchlist", activities, now)
             or draft.markers.get("lists") != lists
         ):
             await self._watchlist(draft)
             draft.read("watchlist", activities, now)
             draft.markers["lists"] = lists
-        if draft.due("playback", activities, now):
+        if "playback" in changed or draft.due("playback", activities, now):
             await self._playback(draft, now)
             draft.read("playback", activities, now)
 
@@ -477,24 +497,3 @@ def _add_caught_up(draft: Draft, now: datetime) -> None:
             draft.shows[key] = ShowProgress(
                 show=episodes[0].show, aired=0, watched=0, counted_at=counted
             )
-
-
-def _next_in(draft: Draft, activities: Mapping[str, str], now: datetime) -> float:
-    """Say in how many seconds to ask again (section 15)."""
-    if busy(draft):
-        # the way without up next spends most of the allowance
-        return USUAL
-    if draft.watching is not None:
-        return PLAYING
-    seconds = USUAL
-    watched = [
-        parse(activities.get(f"{section}.{key}"))
-        for section in ("movies", "episodes")
-        for key in ("watched_at", "paused_at")
-    ]
-    latest = max((at for at in watched if at), default=None)
-    if latest is None or now - latest > timedelta(hours=1):
-        seconds = QUIET
-    if (again := draft.settles()) is not None:
-        seconds = min(seconds, max(PLAYING, (again - now).total_seconds()))
-    return seconds

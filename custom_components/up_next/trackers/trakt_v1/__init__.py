@@ -42,6 +42,8 @@ from .wire import ProgressRow, Title, instant, read_list, read_marks, read_watch
 from .writing import Writer
 
 POLL: Final = 30.0
+WHILE_FED: Final = 300.0
+"""Seconds; what plays now was told by us."""
 READ_ALL_AFTER: Final = timedelta(hours=6)
 """Nothing tells that an episode has aired: that is found out by reading everything again."""
 _ALL: Final = frozenset({"progress", "movies", "shows"})
@@ -55,7 +57,7 @@ class TraktV1(Tracker):
     """
 
     key: ClassVar[str] = "trakt_v1"
-    name: ClassVar[str] = "Trakt v1 server"
+    name: ClassVar[str] = "Trakt v1"
     may: ClassVar[Capability] = (
         Capability.UNWATCHED
         | Capability.WATCHLIST
@@ -136,7 +138,7 @@ class TraktV1(Tracker):
             marks = await self._marks()
         library = await self._read(old, watching, marks, now, first=previous is None)
         self._turn = "marks" if asked else "watching"
-        return Refresh(library=library, next_in=POLL)
+        return Refresh(library=library, next_in=POLL, while_fed=WHILE_FED)
 
     async def _marks(self) -> Mapping[str, str]:
         return await self._client.read(read_marks, "lastactivity.json/{key}/{user}")

@@ -18,6 +18,7 @@ from ...writes import (
     MarkWatched,
     Outcome,
     Receipt,
+    RemovePlays,
     SetWatchlisted,
     Write,
     subject,
@@ -78,6 +79,10 @@ class Writer:
                 show = show_of(item)
                 assert show is not None
                 return await self._mark_episodes(writes, show)
+            case RemovePlays() if not write.play_ids:
+                # v1 knows no single plays: what there is is one mark
+                mark = MarkUnwatched(item=write.item)
+                return await self._send([replace(writes[0], write=mark)])
             case SetWatchlisted() if isinstance(item, (Movie, Show)):
                 return await self._list(writes, listed=write.listed)
             case _:
