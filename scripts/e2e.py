@@ -80,7 +80,7 @@ class Run:
         await self.elsewhere()
         step("A scheduled airing")
         await self.airing()
-        step("What played is watched, and what was not recognised gets its name")
+        step("What played is watched, and what was not recognized gets its name")
         await evening.ends()
         step("Toggle an episode: the count falls by one at once and stays so")
         await each(self.counting, self.toggle_watched)

@@ -40,7 +40,7 @@ class Evening:
     async def begins(self) -> None:
         """Look at what is shown of the players, and go on near the end."""
         told = [self.accounts[tracker] for tracker in LIVING_ROOM.feeds]
-        label = await self._recognised()
+        label = await self._recognized()
         for account in told:
             playing = await account.value("now_watching")
             check(playing == label, f"{account.title}: {playing}, without asking")
@@ -61,7 +61,7 @@ class Evening:
         self.passed_at = time.monotonic()
 
     async def ends(self) -> None:
-        """Switch both players off, and name what was not recognised."""
+        """Switch both players off, and name what was not recognized."""
         await asyncio.sleep(max(0.0, MINUTE - (time.monotonic() - self.passed_at)))
         await self._becomes(LIVING_ROOM, "watched", 60)
         await self._living_room_ends()
@@ -112,7 +112,7 @@ class Evening:
 
     # what is seen ---------------------------------------------------------------------------------------------
 
-    async def _recognised(self) -> str:
+    async def _recognized(self) -> str:
         """Wait until the living room's item is known; returns its label."""
         await self._becomes(LIVING_ROOM, "playing")
         attributes = (await self.client.state(LIVING_ROOM.playback))["attributes"]
@@ -139,7 +139,7 @@ class Evening:
         figure(f"{player.name}: {wanted}")
 
     async def _waits(self) -> bool:
-        """Say whether there is a repair about titles that nobody recognised."""
+        """Say whether there is a repair about titles that nobody recognized."""
         listed: Json = await self.client.ws("repairs/list_issues")
         return any(issue["issue_id"] == WAITING for issue in listed["issues"])
 

@@ -11,7 +11,7 @@ WIDTH, HEIGHT = 120, 180
 
 @lru_cache(maxsize=512)
 def poster(name: str) -> bytes:
-    """Return a PNG, 120 x 180 pixels, with a colour gradient and a shape that follow from `name`."""
+    """Return a PNG, 120 x 180 pixels, with a color gradient and a shape that follow from `name`."""
     seed = zlib.crc32(name.encode())
     top = ((seed >> 16) & 0x7F, (seed >> 8) & 0x7F, 0x40 + (seed & 0x7F))
     bottom = (

@@ -299,9 +299,9 @@ def test_hacs() -> None:
 def test_brand(name: str, size: int) -> None:
     head = (PACKAGE / "brand" / name).read_bytes()[:26]
     assert head[:8] == b"\x89PNG\r\n\x1a\n"
-    width, height, _, colour = struct.unpack(">IIBB", head[16:26])
+    width, height, _, color = struct.unpack(">IIBB", head[16:26])
     assert (width, height) == (size, size)
-    assert colour in (3, 4, 6), "no transparency"
+    assert color in (3, 4, 6), "no transparency"
 
 
 def test_archive(tmp_path: Path) -> None:

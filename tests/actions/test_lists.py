@@ -177,7 +177,7 @@ async def test_movies_need_a_folder(
     text = await refusal("toggle_watchlist", title=movie.title, type="movie")
     assert text.endswith(
         f"was not changed at {entry.title}: No bookmark folder is chosen for"
-        f" {entry.title}. Choose one in its options"
+        f" {entry.title}. Choose one in its settings"
     )
 
 

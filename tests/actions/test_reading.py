@@ -145,8 +145,8 @@ async def test_too_old(
     clock.advance(STALE_AFTER.total_seconds() + 60)
     for action in ("get_next_episodes", "get_unwatched", "get_watchlist"):
         assert await refusal(action) == (
-            f"HomeAssistantError: The data of {account.title} is too old to be shown. See"
-            " its sensor for the last successful refresh"
+            f"HomeAssistantError: The data of {account.title} is too old to be shown."
+            " Its sensor Last refresh tells since when"
         )
 
 

@@ -43,7 +43,7 @@ async def test_counts_only(home: Home) -> None:
             "with_persons": 1,
         },
         "accounts_fed": 2,
-        "recognised_by": {"library": 2, "search": 1},
+        "recognized_by": {"library": 2, "search": 1},
         "waiting_titles": 0,
         "waiting_plays": 0,
         "decisions": 3,

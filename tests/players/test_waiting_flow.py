@@ -600,7 +600,7 @@ async def test_scrobbling_was_set_up_anew_meanwhile(couch: Couch, trakt: Trakt) 
 async def test_nobody_is_asked_about_what_no_service_could_be_asked(
     couch: Couch, trakt: Trakt
 ) -> None:
-    """The internet was down: what is recognised later is sent, what is not is asked about then."""
+    """The internet was down: what is recognized later is sent, what is not is asked about then."""
     old, _ = twins(trakt.catalogue)
     sure = trakt.catalogue.movies[-3]
     plex = await couch.add("plex", "plex", account_of(couch))

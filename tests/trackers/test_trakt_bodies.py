@@ -1,4 +1,4 @@
-"""How media items are named to Trakt, and recognised in its answers."""
+"""How media items are named to Trakt, and recognized in its answers."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ class CorrectionsFlow(OptionsFlow):
         )
 
     async def async_step_remove(self, user_input: UserInput = None) -> ConfigFlowResult:
-        """Forget a correction: the title is recognised anew the next time."""
+        """Forget a correction: the title is recognized anew the next time."""
         scrobbler = scrobbler_of(self.hass)
         if scrobbler is not None:
             await async_forget(scrobbler, self._signature)

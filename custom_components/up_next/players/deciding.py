@@ -213,7 +213,7 @@ async def _carry_out(scrobbler: Scrobbler, signatures: set[str]) -> None:
 async def async_review(
     scrobbler: Scrobbler, plays: Iterable[WaitingPlay]
 ) -> list[WaitingPlay]:
-    """Identify anew what waits, and send what is recognised; return the plays of which no service could be asked."""
+    """Identify anew what waits, and send what is recognized; return the plays of which no service could be asked."""
     titles: dict[tuple[str, str], list[WaitingPlay]] = {}
     for play in plays:
         titles.setdefault((play.signature, play.player), []).append(play)

@@ -28,7 +28,7 @@ def describe_scrobbling(scrobbler: Scrobbler) -> dict[str, object]:
             "with_persons": sum(bool(player.persons) for player in players),
         },
         "accounts_fed": len({key for player in players for key in player.fed}),
-        "recognised_by": _counted(
+        "recognized_by": _counted(
             view.method.value
             for player in players
             if (view := scrobbler.view(player.id)).method is not None

@@ -22,7 +22,7 @@ ASK_AGAIN: Final = (60.0, 120.0, 300.0, 600.0)
 AT_ONCE: Final = 3
 """So often a title is identified anew at once because its length turns out to be another; then once a minute."""
 GOOD_FOR: Final = 24 * 3600.0
-"""Seconds after which a title that is played once more is identified anew, though it was recognised before."""
+"""Seconds after which a title that is played once more is identified anew, though it was recognized before."""
 REMEMBERED: Final = 200
 """So many titles are remembered that nobody plays any more."""
 

@@ -55,7 +55,7 @@ class PlaybackSensor(PlayerEntity, SensorEntity):
 
     @property
     def extra_state_attributes(self) -> Mapping[str, object] | None:
-        """Return what plays, and how it was recognised. Attributes appear with their values only."""
+        """Return what plays, and how it was recognized. Attributes appear with their values only."""
         view = self.scrobbler.view(self.player.id)
         if view.media is None:
             return None

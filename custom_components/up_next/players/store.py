@@ -54,7 +54,7 @@ class WaitingPlay:
 
     `account` is the unique id of the one to be told. `at` and `started_at` are UTC, `progress` is percent. `guess` is
     what it most likely was (several are the parts of one file), `candidates` are the titles to choose from, best
-    first. `looked_up` is False while no service could be asked: it may yet be recognised without a person.
+    first. `looked_up` is False while no service could be asked: it may yet be recognized without a person.
     """
 
     signature: str

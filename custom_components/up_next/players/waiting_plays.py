@@ -1,4 +1,4 @@
-"""Looking after the plays that wait: what can be recognised by now is sent, what can't matter any more is dropped."""
+"""Looking after the plays that wait: what can be recognized by now is sent, what can't matter any more is dropped."""
 
 from __future__ import annotations
 
