@@ -173,6 +173,6 @@ async def test_sample(watch: Watch, sample: dict[str, Any]) -> None:
         for truth in sample["truth"]["items"]:
             if truth.get("final_position") and truth["title"] in seen.positions:
                 apart = abs(seen.positions[truth["title"]] - truth["final_position"])
-                assert apart <= BEHIND, truth["title"]
+                assert round(apart, 3) <= BEHIND, truth["title"]
     if sample["scenario"].startswith("polled_"):
         assert max(seen.positions.values()) > 2800
