@@ -415,9 +415,9 @@ _PLAYER_CARD = """\
 <table role="presentation" width="100%">
 <tr><td>Reported</td><td>{{ state_attr(e, 'reported') }}</td></tr>
 <tr><td>Recognized</td><td><b>{{ state_attr(e, 'label') or 'not yet' }}</b></td></tr>
-{%- if state_attr(e, 'match_method') -%}
+{%- if state_attr(e, 'label') -%}
 <tr><td>Found by</td><td>{{ state_attr(e, 'match_method') }}, {{ state_attr(e, 'match_certainty') }}
-{%- if state_attr(e, 'score') %} ({{ state_attr(e, 'score') }} %){% endif -%}
+{%- if state_attr(e, 'score') %} ({{ state_attr(e, 'score') }} points){% endif -%}
 </td></tr>
 {%- endif -%}
 {%- if state_attr(e, 'progress') is not none -%}
