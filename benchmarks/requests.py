@@ -17,9 +17,10 @@ from custom_components.up_next.trackers.tracker import (
     Tracker,
     TrackerContext,
 )
+from simulators.logins import APP, LOGINS
 
 from .report import Report
-from .simulated import APP, LOGINS, Json, Simulated
+from .simulated import Json, Simulated
 
 IDLE = {
     "trakt": 2,

@@ -15,28 +15,11 @@ from typing import Any
 import aiohttp
 
 from simulators.__main__ import SERVICES
-from simulators.firstlight import IAM_TOKEN, USER_TOKEN
-from simulators.letterboxd import USERNAME as MEMBER
-from simulators.tautulli import API_KEY as TAUTULLI_KEY
-from simulators.trakt_v1 import API_KEY as TRAKT_V1_KEY, PASSWORD, USERNAME
 
 ROOT = Path(__file__).parent.parent
 OFFSETS = range(20_000, 25_000, 100)
 """What is added to the usual ports, so that neither a running demo nor another benchmark is disturbed."""
 PORTS: Mapping[str, int] = {service.name: service.port for service in SERVICES}
-APP = {"client_id": "up-next-client", "client_secret": "up-next-secret"}
-"""What is typed in where a device code does the rest."""
-LOGINS: Mapping[str, Mapping[str, str]] = {
-    "tautulli": {"api_key": TAUTULLI_KEY, "user": "1001"},
-    "letterboxd": {"username": MEMBER},
-    "trakt_v1": {
-        "api_key": TRAKT_V1_KEY,
-        "username": USERNAME,
-        "password": PASSWORD,
-    },
-    "firstlight": {"iam_token": IAM_TOKEN, "user_token": USER_TOKEN},
-}
-"""What is typed in and chosen where that is the whole sign-in."""
 MOVIES = 40
 """In the simulated catalogue, numbered from `FIRST_MOVIE` on."""
 FIRST_MOVIE = 500_000

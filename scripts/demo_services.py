@@ -6,26 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from simulators.__main__ import SERVICES
-from simulators.firstlight import IAM_TOKEN, USER_TOKEN
-from simulators.letterboxd import USERNAME as MEMBER
-from simulators.tautulli import API_KEY as TAUTULLI_KEY
-from simulators.trakt_v1 import API_KEY as TRAKT_V1_KEY, PASSWORD, USERNAME
+from simulators.logins import APP, LOGINS
 
 PORTS: Mapping[str, int] = {service.name: service.port for service in SERVICES}
 """Tracker -> the port its simulator listens on, before the offset; in the order of the dashboard."""
-APP = {"client_id": "up-next-client", "client_secret": "up-next-secret"}
-"""What is typed in where a device code does the rest."""
-LOGINS: Mapping[str, Mapping[str, str]] = {
-    "tautulli": {"api_key": TAUTULLI_KEY, "user": "1001"},
-    "letterboxd": {"username": MEMBER},
-    "trakt_v1": {
-        "api_key": TRAKT_V1_KEY,
-        "username": USERNAME,
-        "password": PASSWORD,
-    },
-    "firstlight": {"iam_token": IAM_TOKEN, "user_token": USER_TOKEN},
-}
-"""Tracker -> what is typed in and chosen, where that is the whole sign-in. It is the same in every run."""
 SETTINGS: Mapping[str, tuple[str, str]] = {"kinopub": ("folder", "watchlist")}
 """Tracker -> a setting that has no value at first and gets its first choice, and the entity that comes with it."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 import time
 from typing import Any
 
-from checks import Failed, check, figure
+from checks import check, figure, until
 from demo_players import BEDROOM, LIVING_ROOM, Player
 from e2e_account import Account
 from home_assistant import Client
@@ -44,7 +44,7 @@ class Evening:
         for account in told:
             playing = await account.value("now_watching")
             check(playing == label, f"{account.title}: {playing}, without asking")
-        await self._until(self._started, 40, "the start was not told")
+        await until("the start was not told", self._started, 40)
         for account in told:
             # Simkl wants some seconds between two of them
             await account.becomes("pending_writes", 0, 40)
@@ -75,11 +75,11 @@ class Evening:
         for account in told:
             await account.client.forget(account.simulator)
         await self._do(LIVING_ROOM, "media_stop")
-        await self._until(lambda: self._event(LIVING_ROOM, "watched"), IDLE, "no event")
+        await until("no event", lambda: self._event(LIVING_ROOM, "watched"), IDLE)
         for account in told:
             wanted = before[account.tracker] - 1
             await account.becomes("unwatched_episodes", wanted, IDLE)
-            await self._until(partial(self._tells, account), IDLE, "it was not told")
+            await until("it was not told", partial(self._tells, account), IDLE)
             await account.settles()
             tells = await self._tells(account)
             check(
@@ -92,7 +92,7 @@ class Evening:
         count = await account.number("watched_movies")
         await account.client.forget(account.simulator)
         await self._do(BEDROOM, "media_stop")
-        await self._until(self._waits, IDLE, "there is no repair")
+        await until("there is no repair", self._waits, IDLE)
         check(
             not await self._tells(account),
             f"{account.title}: nothing is told before somebody says what it was",
@@ -104,7 +104,7 @@ class Evening:
         )
         figure(f"{label}: {answer}")
         await account.becomes("watched_movies", count + 1, IDLE)
-        await self._until(lambda: self._tells(account), IDLE, "it was not told")
+        await until("it was not told", lambda: self._tells(account), IDLE)
         check(
             not await self._waits() and len(await self._tells(account)) == 1,
             f"{account.title}: told once, the repair is gone",
@@ -135,7 +135,7 @@ class Evening:
             state: str = (await self.client.state(player.playback))["state"]
             return state == wanted
 
-        await self._until(shown, within, f"{player.name} is not {wanted}")
+        await until(f"{player.name} is not {wanted}", shown, within)
         figure(f"{player.name}: {wanted}")
 
     async def _waits(self) -> bool:
@@ -154,12 +154,3 @@ class Evening:
         await self.client.action(
             f"media_player.{action}", entity_id=player.entity_id, **data
         )
-
-    async def _until(
-        self, condition: Callable[[], Awaitable[object]], seconds: float, failure: str
-    ) -> None:
-        end = time.monotonic() + seconds
-        while not await condition():
-            if time.monotonic() > end:
-                raise Failed(failure)
-            await asyncio.sleep(0.2)

@@ -15,11 +15,10 @@ import time
 from typing import Protocol
 
 import aiohttp
-from checks import BEGAN, Failed, check, figure, step
+from checks import BEGAN, Failed, check, figure, happens, step, until
 from home_assistant import DemoError
 from realplayers_home import RUNTIME, Home, Told, new_home
 from realplayers_kodi import kodi
-from realplayers_tools import happens, until
 from realplayers_vlc import vlc
 
 from simulators.catalogue import CatalogueEpisode

@@ -12,18 +12,11 @@ import sys
 from typing import Any
 
 import aiohttp
+from checks import happens, until
 from demo_requirements import LEFT_OUT
 from demo_services import SimulatedService
-from home_assistant import (
-    DOMAIN,
-    FLOWS,
-    SUBENTRY_FLOWS,
-    Client,
-    DemoError,
-    Process,
-    fill,
-)
-from realplayers_tools import free_port, happens, until
+from home_assistant import DOMAIN, FLOWS, Client, DemoError, Process
+from realplayers_tools import free_port
 
 from simulators.catalogue import (
     Catalogue,
@@ -131,19 +124,13 @@ class Home:
             return next((e for e in found if e.startswith("media_player.")), None)
 
         self.player = await until(f"{integration} has no player", entity)
-        start = await self.client.http(
-            "POST", SUBENTRY_FLOWS, {"handler": [self.scrobbling, "player"]}
+        unique_ids = await self.client.unique_ids()
+        await self.client.add_subentry(
+            self.scrobbling,
+            "player",
+            entity=self.player,
+            accounts=list(unique_ids.values()),
         )
-        form: list[Json] = start["data_schema"]
-        accounts = next(row for row in form if row["name"] == "accounts")
-        offered = [o["value"] for o in accounts["selector"]["select"]["options"]]
-        made = await self.client.http(
-            "POST",
-            f"{SUBENTRY_FLOWS}/{start['flow_id']}",
-            fill(form, {"entity": self.player, "accounts": offered}),
-        )
-        if made["type"] != "create_entry":
-            raise DemoError(f"{self.player} could not be mapped: {made}")
         return self.player
 
     async def playback(self) -> Json:

@@ -11,9 +11,10 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 import aiohttp
+from checks import happens, until
 from home_assistant import DemoError, Process
 from realplayers_home import RUNTIME, Home
-from realplayers_tools import free_port, happens, make_video, need, until
+from realplayers_tools import free_port, make_video, need
 
 from simulators.catalogue import CatalogueEpisode
 

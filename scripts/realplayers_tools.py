@@ -1,36 +1,15 @@
-"""What the runs with real players share: waiting, ports, programs, and a video to play."""
+"""What the runs with real players share: ports, programs, and a video to play."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 import shutil
 import socket
-import time
 
 from home_assistant import DemoError
 
 PICTURE = "testsrc=size=160x90:rate=4"
-
-
-async def happens[T](
-    look: Callable[[], Awaitable[T | None]], timeout: float = 45
-) -> T | None:
-    """Look again and again until there is something; None when nothing came in so many seconds."""
-    end = time.monotonic() + timeout
-    while not (found := await look()) and time.monotonic() < end:  # noqa: ASYNC110 (anything can be looked at)
-        await asyncio.sleep(0.3)
-    return found or None
-
-
-async def until[T](
-    otherwise: str, look: Callable[[], Awaitable[T | None]], timeout: float = 45
-) -> T:
-    """Look again and again until there is something. Raises DemoError, with what is wrong `otherwise`."""
-    if (found := await happens(look, timeout)) is None:
-        raise DemoError(f"After {timeout:.0f} s {otherwise}")
-    return found
 
 
 def free_port() -> int:

@@ -9,9 +9,10 @@ import os
 from pathlib import Path
 import secrets
 
+from checks import until
 from home_assistant import DemoError, Process
 from realplayers_home import RUNTIME, Home
-from realplayers_tools import free_port, make_video, need, until
+from realplayers_tools import free_port, make_video, need
 
 from simulators.catalogue import CatalogueEpisode
 

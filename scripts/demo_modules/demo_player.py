@@ -12,7 +12,11 @@ from homeassistant.components.media_player.const import (
     MediaPlayerState,
     MediaType,
 )
+from homeassistant.const import CONF_NAME, CONF_PLATFORM
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddEntitiesCallback
 from homeassistant.helpers.event import async_call_later
+from homeassistant.helpers.typing import ConfigType, DiscoveryInfoType
 from homeassistant.util import dt as dt_util
 
 KNOWN = (
@@ -116,3 +120,13 @@ class DemoPlayer(MediaPlayerEntity):
         self._attr_media_position_updated_at = None
         self._attr_extra_state_attributes = {}
         self._attr_state = MediaPlayerState.IDLE
+
+
+async def async_setup_platform(
+    hass: HomeAssistant,
+    config: ConfigType,
+    async_add_entities: AddEntitiesCallback,
+    discovery_info: DiscoveryInfoType | None = None,
+) -> None:
+    """Add one player, of the integration and with the name that the configuration gives."""
+    async_add_entities([DemoPlayer(config[CONF_PLATFORM], config[CONF_NAME])])

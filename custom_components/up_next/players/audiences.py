@@ -315,7 +315,7 @@ class Audiences:
 
     @callback
     def _save(self, _: datetime) -> None:
-        """Have what plays stored, and shown: it may count as watched by now."""
+        """Have what plays stored, and shown as it stands."""
         self._stop_saving = None
         busy = [audience for audience in self.all if audience.busy]
         for audience in busy:

@@ -12,7 +12,6 @@ from homeassistant.core import HomeAssistant
 
 from ..actions.lookup import distinct
 from ..const import DOMAIN, SCROBBLING
-from ..executor import async_run
 from ..media import Episode, Ids, Movie, Playable, Show
 from ..scrobbling.identify import (
     CatalogueUnavailable,
@@ -21,7 +20,6 @@ from ..scrobbling.identify import (
     Method,
     choose,
 )
-from ..scrobbling.ledger import signature_token
 from ..scrobbling.observation import Media
 from ..writes import Scrobble, ScrobbleAction, Write
 from .catalogue import Catalogue
@@ -126,14 +124,21 @@ async def _understood(
     scrobbler: Scrobbler, media: Media, word: Word, player: str
 ) -> tuple[str, Decision, tuple[Playable, ...]]:
     """Return what to remember under which signature, and what the title is."""
-    hass = scrobbler.hass
-    catalogue = Catalogue(hass=hass, accounts=scrobbler.accounts_of(player))
+    accounts = scrobbler.accounts_of(player)
+    catalogue = Catalogue(hass=scrobbler.hass, accounts=accounts)
     match word.item:
         case None:
             show_signature = media.show_signature if word.whole_show else ""
             return show_signature or media.signature, Decision(by_person=True), ()
         case Show() as show:
-            found = await _chosen(hass, media, show, catalogue, word)
+            found = await choose(
+                media,
+                show,
+                catalogue,
+                scrobbler.async_run,
+                season_shift=word.season_shift,
+                shift=word.shift,
+            )
             if not found.items:
                 raise EpisodeNeeded
             decision = Decision(
@@ -150,22 +155,6 @@ async def _understood(
         case movie:
             items = (movie,)
     return media.signature, Decision(by_person=True, items=items), items
-
-
-async def _chosen(
-    hass: HomeAssistant, media: Media, show: Show, catalogue: Catalogue, word: Word
-) -> Identification:
-    async def run[*Ts, T](function: object, /, *args: *Ts) -> T:
-        return await async_run(hass, function, *args)  # type: ignore[arg-type]
-
-    return await choose(
-        media,
-        show,
-        catalogue,
-        run,
-        season_shift=word.season_shift,
-        shift=word.shift,
-    )
 
 
 async def _episodes(
@@ -285,7 +274,6 @@ async def _send(
         entry = account_entry(scrobbler.hass, play.account)
         if entry is None:
             continue
-        names = {signature_token(play.signature)} if len(items) == 1 else ()
         for scrobble in _viewings(play, items, _threshold(scrobbler, play.player)):
             earlier = [one.at for one in history.counted(play.account, scrobble.item)]
             once = _reach(play, scrobble.item)
@@ -301,7 +289,7 @@ async def _send(
                 audience=play.account,
                 viewing=scrobble.viewing,
                 at=scrobble.at,
-                names=frozenset(names),
+                alone=len(items) == 1,
                 added=False if seen else None,
             )
             counted.append(history.replace(one))

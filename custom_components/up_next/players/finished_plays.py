@@ -10,7 +10,7 @@ from homeassistant.config_entries import ConfigEntry, ConfigEntryState
 
 from ..const import DOMAIN
 from ..media import Playable
-from ..scrobbling.ledger import signature_token, tokens_of
+from ..scrobbling.ledger import tokens_of
 from ..writes import RemovePlays, Scrobble, ScrobbleAction, Write
 from .audiences import PLAYER_AUDIENCE
 from .history import counted_as
@@ -68,15 +68,13 @@ def _was_played(item: Playable, plays: Sequence[CountedPlay]) -> bool:
 
 
 def _moved(play: CountedPlay, item: Playable, items: Sequence[Playable]) -> CountedPlay:
-    # the name of a file with several items is not that of one of them
-    names = {signature_token(play.signature)} if len(items) == 1 else ()
     return counted_as(
         play,
         item,
         audience=play.audience,
         viewing=uuid4().hex,
         at=play.at,
-        names=frozenset(names),
+        alone=len(items) == 1,
     )
 
 

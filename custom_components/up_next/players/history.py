@@ -15,7 +15,7 @@ from ..effects import same
 from ..media import Episode, MediaItem, Playable, Season, Show
 from ..outbox import OutboxEntry
 from ..scrobbling.calls import Call
-from ..scrobbling.ledger import Counted, tokens_of
+from ..scrobbling.ledger import Counted, signature_token, tokens_of
 from ..scrobbling.observation import Media
 from ..writes import (
     MarkUnwatched,
@@ -272,10 +272,16 @@ def counted_as(
     audience: str,
     viewing: str,
     at: datetime,
-    names: frozenset[str] = frozenset(),
+    alone: bool,
     added: bool | None = None,
 ) -> CountedPlay:
-    """Return a viewing under the item that it turned out to be of, which also goes by `names`."""
+    """Return a viewing under the item that it turned out to be of.
+
+    If that is `alone` in its file, it also goes by the file's name.
+    """
+    tokens = tokens_of(item)
+    if alone:
+        tokens |= {signature_token(play.signature)}
     return CountedPlay(
         audience=audience,
         viewing=viewing,
@@ -283,7 +289,7 @@ def counted_as(
         player=play.player,
         item=item,
         at=at,
-        counted=Counted(viewing=viewing, tokens=tokens_of(item) | names, at=at),
+        counted=Counted(viewing=viewing, tokens=tokens, at=at),
         added=added,
         media=play.media,
     )

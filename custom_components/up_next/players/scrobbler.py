@@ -390,17 +390,17 @@ class Scrobbler:
         accounts: Sequence[AccountCoordinator],
     ) -> Identification:
         """Find out what a title is. Raises CatalogueUnavailable where that takes a service that can't be asked."""
-
-        async def run[T](function: Callable[..., T], /, *args: object) -> T:
-            return await async_run(self.hass, function, *args)
-
         return await identify(
             media,
             duration,
             Catalogue(hass=self.hass, accounts=accounts),
             self.matches,
-            run,
+            self.async_run,
         )
+
+    async def async_run[T](self, function: Callable[..., T], /, *args: object) -> T:
+        """Call what takes its time off the event loop (`scrobbling.lookup.Run`)."""
+        return await async_run(self.hass, function, *args)
 
     @callback
     def reconsider(self, signatures: Collection[str]) -> None:
